@@ -1,0 +1,291 @@
+"""The settings of this installation: read once from the environment, checked, and frozen.
+
+Nothing else in Taskroom reads `os.environ`. A setting that cannot work is refused by its name, with what was
+expected and what was found; secrets are never repeated in such a message.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from pathlib import Path
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+CHECKOUT = Path(__file__).resolve().parent
+MIN_SECRET_LENGTH = 32
+# Parts of secrets that stand in tutorials and templates. Seven letters or more: they do not come up by chance.
+SAMPLE_SECRETS = (
+    "changeme", "changethis", "replaceme", "secretkey", "yoursecret", "topsecret", "supersecret", "verysecret",
+    "insecure", "development", "password", "example", "placeholder", "notsecret", "mysecret",
+)  # fmt: skip
+
+T = TypeVar("T")
+
+
+class ConfigError(Exception):
+    """A setting has a value that cannot work. The message names it, what was expected and what was found."""
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Every setting, checked. Durations are seconds; paths are absolute."""
+
+    secret_key: str
+    database_url: str
+    redis_url: str | None
+    host: str
+    port: int
+    data_dir: Path
+    allowed_origins: tuple[str, ...]
+    trusted_proxies: int
+    scan_roots: tuple[Path, ...]
+    git_hosts: tuple[str, ...]
+    workers: int
+    progress_max_hz: float
+    poll_fallback_seconds: int
+    retention_days: int
+    default_visibility: str
+    log_format: str
+    redis_prefix: str
+    max_concurrent_tasks: int
+    max_user_tasks: int
+    cancel_grace_s: float
+    lease_s: float
+    async_mode: str
+    job_modules: tuple[str, ...]
+
+    @classmethod
+    def from_env(
+        cls,
+        env: Mapping[str, str] | None = None,
+        data_dir: Path | None = None,
+        overrides: Mapping[str, str] | None = None,
+    ) -> Config:
+        """Read and check all settings.
+
+        `env` defaults to the process environment; `data_dir` overrides DATA_DIR, and `overrides` any variable.
+        Creates the data directory (mode 0700) and, when SECRET_KEY is unset, a secret of its own there (mode 0600).
+
+        Raises ConfigError for the first setting that cannot work.
+        """
+        reader = _Reader({**(os.environ if env is None else env), **(overrides or {})})
+        directory = (data_dir or Path(reader.text("DATA_DIR", str(CHECKOUT / "data")))).expanduser().resolve()
+        _make_private_directory(directory)
+        return cls(
+            secret_key=reader.secret(directory),
+            database_url=reader.checked(
+                "DATABASE_URL",
+                f"sqlite:///{directory / 'taskroom.db'}",
+                _database_url,
+                "a sqlite:/// or postgresql:// address",
+            ),
+            redis_url=reader.checked("REDIS_URL", None, _redis_url, "a redis://, rediss:// or unix:// address"),
+            host=reader.text("HOST", "127.0.0.1"),
+            port=reader.number("PORT", 8080, 0, 65535, int),
+            data_dir=directory,
+            allowed_origins=reader.origins(),
+            trusted_proxies=reader.number("TRUSTED_PROXIES", 0, 0, 10, int),
+            scan_roots=reader.directories("SCAN_ROOTS", CHECKOUT),
+            git_hosts=tuple(host.lower() for host in reader.words("GIT_ALLOWED_HOSTS")),
+            workers=reader.number("WORKERS", max(2, os.cpu_count() or 2), 0, 256, int),
+            progress_max_hz=reader.number("PROGRESS_MAX_HZ", 10.0, 0.1, 100.0, float),
+            poll_fallback_seconds=reader.number("POLL_FALLBACK_SECONDS", 15, 0, 3600, int),
+            retention_days=reader.number("RETENTION_DAYS", 90, 1, 36500, int),
+            default_visibility=reader.choice("DEFAULT_VISIBILITY", "private", ("private", "everyone")),
+            log_format=reader.choice("LOG_FORMAT", "text", ("text", "json")),
+            redis_prefix=reader.checked(
+                "REDIS_PREFIX", "taskroom:", _redis_prefix, "letters, digits, '-', '_' and ':', not empty"
+            ),
+            max_concurrent_tasks=reader.number("MAX_CONCURRENT_TASKS", 64, 1, 100_000, int),
+            max_user_tasks=reader.number("MAX_USER_TASKS", 16, 1, 100_000, int),
+            cancel_grace_s=reader.number("CANCEL_GRACE_SECONDS", 10.0, 0.0, 600.0, float),
+            lease_s=reader.number("LEASE_SECONDS", 15.0, 2.0, 600.0, float),
+            async_mode=reader.choice("ASYNC_MODE", "eventlet", ("eventlet", "threading")),
+            job_modules=("jobs", *reader.words("JOB_MODULES")),
+        )
+
+    def with_redis(self, redis_url: str) -> Config:
+        """The same settings on this Redis: for the embedded server, whose address is known once it runs."""
+        return replace(self, redis_url=redis_url)
+
+    @property
+    def requires_redis_url(self) -> str:
+        """The Redis address, for the parts that cannot work without one."""
+        if self.redis_url is None:
+            raise ConfigError(
+                "REDIS_URL: expected the address of a running Redis (only `serve` starts its own), got nothing"
+            )
+        return self.redis_url
+
+    def environment(self) -> dict[str, str]:
+        """The whole environment of a child process: this process's, changed so that it reads these same settings."""
+        return {
+            **os.environ,
+            "SECRET_KEY": self.secret_key,
+            "DATABASE_URL": self.database_url,
+            **({"REDIS_URL": self.redis_url} if self.redis_url else {}),
+            "HOST": self.host,
+            "PORT": str(self.port),
+            "DATA_DIR": str(self.data_dir),
+            "WORKERS": str(self.workers),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """Where the commands `run`, `watch` and `cancel` find a server, and as whom they speak to it."""
+
+    url: str
+    token: str | None
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str] | None = None) -> Client:
+        """TASKROOM_URL (default: the local server on PORT) and TASKROOM_TOKEN."""
+        reader = _Reader(os.environ if env is None else env)
+        return cls(
+            reader.text("TASKROOM_URL", f"http://127.0.0.1:{reader.text('PORT', '8080')}").rstrip("/"),
+            reader.raw("TASKROOM_TOKEN"),
+        )
+
+
+class _Reader:
+    """Reads one variable at a time and says in one sentence what is wrong with it."""
+
+    def __init__(self, env: Mapping[str, str]) -> None:
+        self._env = env
+
+    def raw(self, name: str) -> str | None:
+        return self._env.get(name, "").strip() or None
+
+    def text(self, name: str, default: str) -> str:
+        return self.raw(name) or default
+
+    def words(self, name: str) -> list[str]:
+        return [word for word in (self.raw(name) or "").replace(",", " ").split() if word]
+
+    def checked(self, name: str, default: T, parse: Callable[[str], T], expected: str) -> T:
+        value = self.raw(name)
+        if value is None:
+            return default
+        try:
+            return parse(value)
+        except ValueError as error:
+            shown = "" if "://" in value else f" {value!r}"
+            raise ConfigError(f"{name}: expected {expected}, got{shown or ' something else'}") from error
+
+    def number(self, name: str, default: float, low: float, high: float, kind: type[T]) -> T:
+        def parse(value: str) -> T:
+            number = kind(value)  # type: ignore[call-arg]
+            if not low <= number <= high:  # type: ignore[operator]
+                raise ValueError
+            return number
+
+        word = "a whole number" if kind is int else "a number"
+        return self.checked(name, kind(default), parse, f"{word} from {low:g} to {high:g}")  # type: ignore[call-arg]
+
+    def choice(self, name: str, default: str, allowed: tuple[str, ...]) -> str:
+        def parse(value: str) -> str:
+            if value not in allowed:
+                raise ValueError
+            return value
+
+        return self.checked(name, default, parse, " or ".join(allowed))
+
+    def secret(self, data_dir: Path) -> str:
+        value = self.raw("SECRET_KEY")
+        if value is None:
+            return _kept_secret(data_dir / "secret_key")
+        if reason := weak_secret_reason(value):
+            raise ConfigError(
+                f"SECRET_KEY: expected at least {MIN_SECRET_LENGTH} random characters, got one that {reason}"
+            )
+        return value
+
+    def origins(self) -> tuple[str, ...]:
+        origins = self.words("ALLOWED_ORIGINS")
+        for origin in origins:
+            parts = urlsplit(origin)
+            if (
+                origin == "*"
+                or parts.scheme not in ("http", "https")
+                or not parts.netloc
+                or parts.path not in ("", "/")
+            ):
+                raise ConfigError(
+                    f"ALLOWED_ORIGINS: expected origins like https://tasks.example.org, never '*', got {origin!r}"
+                )
+        return tuple(origin.rstrip("/") for origin in origins)
+
+    def directories(self, name: str, default: Path) -> tuple[Path, ...]:
+        value = self.raw(name)
+        folders = [Path(part).expanduser() for part in value.split(os.pathsep) if part] if value else [default]
+        for folder in folders:
+            if not folder.is_dir():
+                raise ConfigError(f"{name}: expected existing folders separated by {os.pathsep!r}, got {str(folder)!r}")
+        return tuple(folder.resolve() for folder in folders)
+
+
+def weak_secret_reason(key: str) -> str | None:
+    """Why this secret must not be used, or None. Length, variety and well-known samples are looked at."""
+    if len(key) < MIN_SECRET_LENGTH:
+        return "is too short"
+    pairs = list(pairwise(key))
+    if len(set(key)) < 8 or len(set(pairs)) < len(pairs) * 0.6:
+        return "repeats itself"
+    if sum(abs(ord(second) - ord(first)) == 1 for first, second in pairs) > len(pairs) / 2:
+        return "is a row of characters"
+    letters = "".join(character for character in key.lower() if character.isalnum())
+    if any(sample in letters for sample in SAMPLE_SECRETS):
+        return "comes from an example"
+    return None
+
+
+def _make_private_directory(directory: Path) -> None:
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(
+            f"DATA_DIR: expected a folder that can be written, got {str(directory)!r} ({error.strerror})"
+        ) from error
+
+
+def _kept_secret(path: Path) -> str:
+    """The secret in `path`, made there once. Several processes may start at the same time: the first one's wins."""
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        pass
+    else:
+        with os.fdopen(descriptor, "w") as file:
+            file.write(secrets.token_urlsafe(48))
+    kept = path.read_text().strip()
+    if weak_secret_reason(kept):
+        raise ConfigError(
+            f"SECRET_KEY: expected a whole secret in {str(path)!r}, got a damaged one; delete the file to make another"
+        )
+    return kept
+
+
+def _database_url(value: str) -> str:
+    for prefix in ("postgresql+pg8000://", "postgresql://", "postgres://"):
+        if value.startswith(prefix):
+            return "postgresql+pg8000://" + value.removeprefix(prefix)
+    if value.startswith("sqlite:///") and len(value) > len("sqlite:///"):
+        return value
+    raise ValueError
+
+
+def _redis_url(value: str) -> str:
+    if value.split("://", 1)[0] not in ("redis", "rediss", "unix"):
+        raise ValueError
+    return value
+
+
+def _redis_prefix(value: str) -> str:
+    if not all(character.isalnum() or character in "-_:" for character in value):
+        raise ValueError
+    return value

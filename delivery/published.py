@@ -1,0 +1,106 @@
+"""What comes over Redis is believed only as far as it agrees with itself, and an end only if SQL says so too.
+
+Whoever can publish on our channels could otherwise break every client of a room with one bad packet, or have a page say
+"completed". Ends are rare, so asking SQL for each costs nothing that counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+from sqlalchemy import select
+
+from database import Database
+from delivery.refusals import Reason, Refusals
+from tasks import events
+from tasks.lifecycle import final_event
+from tasks.models import Task
+from tasks.states import State, is_final
+
+MAX_SEQ = 2**53
+USER_FEED = frozenset({events.TASK_UPDATE, "notification"})
+ADMIN_FEED = frozenset({events.JOB_UPDATE, "system_metrics_update", "admin_alert"})
+STATE_OF_STATUS = {status: state for state, status in events.FEED_STATUS.items()}
+
+
+class Forged(Exception):
+    """A message that nothing of ours publishes."""
+
+
+class Published:
+    """Checks messages before they are passed on; what is refused is counted and told in one line.
+
+    The database's errors pass through: then nobody knows whether an end is true.
+    """
+
+    def __init__(self, database: Database, refusals: Refusals) -> None:
+        self._database = database
+        self._refusals = refusals
+
+    def is_task_event(self, task_id: str, payload: bytes) -> bool:
+        """Whether this is an event of this task, and if it tells of an end, a true one."""
+        return self._holds(lambda: self._check_task_event(task_id, payload))
+
+    def is_feed(self, payload: bytes, names: frozenset[str]) -> bool:
+        """Whether this is an entry of a feed with one of these names, and if it tells of an end, a true one."""
+        return self._holds(lambda: self._check_feed(payload, names))
+
+    def is_order(self, payload: bytes) -> bool:
+        """Whether this is an order to close a login's sockets."""
+        return self._holds(lambda: self._check_order(payload))
+
+    def _holds(self, check: Callable[[], None]) -> bool:
+        try:
+            check()
+        except (Forged, ValueError, KeyError, TypeError) as error:
+            self._refusals.count(Reason.FORGED, "redis", f"{type(error).__name__}: {error}")
+            return False
+        return True
+
+    def _check_task_event(self, task_id: str, payload: bytes) -> None:
+        header, _, packet = payload.decode().partition("\n")
+        epoch, seq_text, name = header.split(" ")
+        seq = int(seq_text)
+        if name not in events.TASK_EVENTS or not 0 < seq <= MAX_SEQ or not epoch:
+            raise Forged(f"an event {header[:60]!r}")
+        data = _content(packet, frozenset({name}))[1]
+        if (data["epoch"], data["seq"], data["task_id"]) != (epoch, seq, task_id):
+            raise Forged(f"an event that is not what its header says: {header[:60]!r}")
+        if name in events.FINAL_EVENTS and not self._has_ended_as(task_id, name):
+            raise Forged(f"{name} of task {task_id}, which has not ended so")
+
+    def _check_feed(self, payload: bytes, names: frozenset[str]) -> None:
+        name, data = _content(payload.decode(), names)
+        if name == events.TASK_UPDATE:
+            state = STATE_OF_STATUS[data["data"]["status"]]
+            self._check_end(data["data"]["task_id"], state)
+        elif name == events.JOB_UPDATE and data["job"].get("status") is not None:
+            self._check_end(data["job"]["task_id"], State(data["job"]["status"]))
+
+    def _check_end(self, task_id: Any, state: State) -> None:
+        if is_final(state) and not self._has_ended_as(str(task_id), final_event(state)):
+            raise Forged(f"an entry that task {str(task_id)[:40]} is {state}, which it is not")
+
+    def _has_ended_as(self, task_id: str, name: str) -> bool:
+        with self._database.read() as session:
+            state = session.scalar(select(Task.state).where(Task.id == task_id))
+        return state is not None and is_final(state) and final_event(state) == name
+
+    @staticmethod
+    def _check_order(payload: bytes) -> None:
+        order = orjson.loads(payload)
+        numbers = (order["user_id"], order.get("session_id") or 0, order.get("token_id") or 0)
+        if not all(isinstance(number, int) for number in numbers):
+            raise Forged("an order to close what has no number")
+
+
+def _content(packet: str, names: frozenset[str]) -> tuple[str, dict[str, Any]]:
+    """Name and data of an EVENT packet of the namespace `/` with one of these names."""
+    if packet[:2] != "2[":
+        raise Forged(f"a packet {packet[:40]!r}")
+    name, data = orjson.loads(packet[1:])
+    if name not in names or not isinstance(data, dict):
+        raise Forged(f"an event named {str(name)[:40]!r}")
+    return name, data

@@ -1,0 +1,381 @@
+"""Who in this process watches which task, and what each of them has seen.
+
+The promise to one socket and one task: `seq` strictly rises, nothing final or logged is missing, nothing comes twice.
+A member is either live (each event is its next one) or catching up: then events that arrive are held back until history
+has been read from the tail, and whatever does not fit (a hole, a new epoch) sends the member back to catching up. It is
+tried until it works or the member has gone, so no trouble with Redis or the database leaves a member behind.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from redis.exceptions import RedisError
+from sqlalchemy import func, select
+from sqlalchemy.exc import SQLAlchemyError
+
+from database import Database, DatabaseBusy
+from delivery.announcer import TailAnnouncer
+from delivery.event_log import EventLog, Tail, TailEvent
+from delivery.subscriber import Subscriber
+from tasks import events, store
+from tasks.errors import Conflict
+from tasks.lifecycle import event_data, final_event
+from tasks.models import Task, TaskEvent
+from tasks.states import State, is_final
+
+log = logging.getLogger("taskroom.rooms")
+
+ANNOUNCE_TRIES = 3
+RETRY_S = 0.5
+TROUBLE = (RedisError, SQLAlchemyError, DatabaseBusy)
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One published event as it arrives: its place and its Socket.IO packet."""
+
+    epoch: str
+    seq: int
+    name: str
+    packet: str
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """Where a joiner stands. `recovered`: it got all that it had missed; `replayed`: in so many events."""
+
+    epoch: str | None
+    seq: int | None
+    recovered: bool
+    replayed: int
+
+
+class Member:
+    """One socket in one room."""
+
+    __slots__ = ("epoch", "has_final", "held", "is_chased", "is_gone", "is_live", "is_new", "read", "seen", "sid")
+
+    def __init__(self, sid: str, epoch: str | None, seen: int) -> None:
+        self.sid = sid
+        self.epoch = epoch
+        self.seen = seen
+        self.held: list[tuple[int, Event]] = []
+        """what arrived while it catches up, each with its moment on the room's count of moments"""
+        self.read = 0
+        """the moment at which the reading of the tail began that it was last brought up to"""
+        self.is_new = True
+        self.is_live = False
+        self.is_gone = False
+        self.is_chased = False
+        """somebody tries again and again to bring it to the present"""
+        self.has_final = False
+
+
+class Room:
+    """The watchers of one task in this process."""
+
+    def __init__(self, task_id: str) -> None:
+        self.task_id = task_id
+        self.members: dict[str, Member] = {}
+
+
+class Rooms:
+    """All rooms of this process. `send(sid, packet)` must not wait; `spawn(function, …)` starts a (green) thread."""
+
+    def __init__(
+        self,
+        database: Database,
+        event_log: EventLog,
+        announcer: TailAnnouncer,
+        subscriber: Subscriber,
+        send: Callable[[str, str], None],
+        spawn: Callable[..., object],
+    ) -> None:
+        self._database = database
+        self._log = event_log
+        self._announcer = announcer
+        self._send = send
+        self._spawn = spawn
+        self._rooms: dict[str, Room] = {}
+        self._joined: dict[str, set[str]] = {}
+        self._lock = threading.RLock()
+        self._moments = itertools.count(1)
+        self.subscriber = subscriber
+        self.delivered = 0
+
+    def join(self, sid: str, task_id: str, last_seq: int | None, epoch: str | None) -> Joined:
+        """Make the socket a member and bring it to the present, from what it says it has seen.
+
+        The caller has checked that the asker may watch the task. While Redis is away, the member gets the state that
+        SQL has and is brought to the present when Redis is back.
+        """
+        if not sid or not task_id:
+            raise ValueError(f"there is no room of socket {sid!r} and task {task_id!r}")
+        member = Member(sid, epoch if last_seq is not None else None, last_seq or 0)
+        with self._lock:
+            self._leave(sid, task_id)
+            room = self._rooms.setdefault(task_id, Room(task_id))
+            room.members[sid] = member
+            self._joined.setdefault(sid, set()).add(task_id)
+        try:
+            self.subscriber.subscribe(self._log.channel(task_id))
+            return self._catch_up(room, [member])[0]
+        except RedisError:
+            self._send_stored_state(room, member)
+            self._chase(room, [member])
+            return Joined(None, None, recovered=False, replayed=0)
+        except Exception:
+            self.leave(sid, task_id)
+            raise
+
+    def leave(self, sid: str, task_id: str) -> None:
+        """After this returns, nothing of the task goes to the socket any more."""
+        with self._lock:
+            self._leave(sid, task_id)
+
+    def drop(self, sid: str) -> None:
+        """The socket is closed: it leaves all rooms."""
+        with self._lock:
+            for task_id in list(self._joined.get(sid, ())):
+                self._leave(sid, task_id)
+
+    def count_of(self, sid: str) -> int:
+        """How many tasks this socket watches."""
+        return len(self._joined.get(sid, ()))
+
+    def watched(self) -> dict[str, int]:
+        """Members by task, in this process."""
+        with self._lock:
+            return {task_id: len(room.members) for task_id, room in self._rooms.items()}
+
+    def status_event(self, snapshot: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+        """The event that tells this state of a task: the tail's newest where it is as new, else what SQL has."""
+        name, stored = _stored_event(snapshot)
+        try:
+            tail = self._read_tail(snapshot["task_id"], None)
+        except RedisError:
+            return name, stored
+        return (name, orjson.loads(tail.snapshot_packet()[1:])[1]) if tail.snapshot_name == name else (name, stored)
+
+    def tell_progress(self, task_id: str, fields: Mapping[str, Any]) -> None:
+        """Tell the watchers of a running task, in all processes, its newest progress. Raises RedisError, Conflict."""
+        tail = self._read_tail(task_id, None)
+        newest = orjson.loads("{" + tail.snapshot_body + "}")
+        known = {name: fields[name] for name in events.PROGRESS_FIELDS if name in fields}
+        told = self._log.tick(task_id, newest["attempt"], events.encode_fields({**newest, **known}))
+        if told.outcome != "ok":
+            raise Conflict("This task does not run now, so there is no progress to tell.")
+
+    def receive(self, task_id: str, payload: bytes) -> None:
+        """Pass on one published event to the members for whom it is the next one."""
+        header, _, packet = payload.decode().partition("\n")
+        epoch, seq, name = header.split(" ")
+        event = Event(epoch, int(seq), name, packet)
+        with self._lock:
+            room = self._rooms.get(task_id)
+            if room is None:
+                return
+            behind = [member for member in list(room.members.values()) if not self._deliver(member, event)]
+            self._chase(room, behind)
+            if name in events.FINAL_EVENTS:
+                self._close_if_done(room)
+
+    def resync(self) -> None:
+        """Redis is back, or messages may be lost: bring every member of every room to the present."""
+        with self._lock:
+            for room in list(self._rooms.values()):
+                members = [member for member in room.members.values() if not member.has_final]
+                for member in members:
+                    member.is_live = False
+                self._chase(room, members)
+
+    def _deliver(self, member: Member, event: Event) -> bool:
+        """Send, hold or drop one event for one member; False if the member must catch up first."""
+        if member.has_final:
+            return True
+        if not member.is_live:
+            member.held.append((next(self._moments), event))
+            return True
+        if event.epoch == member.epoch:
+            if event.seq <= member.seen:
+                return True
+            if event.seq == member.seen + 1:
+                self._pass(member, event.epoch, event.seq, event.name, event.packet)
+                return True
+        member.is_live = False
+        return False
+
+    def _pass(self, member: Member, epoch: str, seq: int, name: str, packet: str) -> None:
+        member.epoch, member.seen = epoch, seq
+        member.has_final = name in events.FINAL_EVENTS
+        self.delivered += 1
+        self._send(member.sid, packet)
+
+    def _chase(self, room: Room, members: Sequence[Member]) -> None:
+        """Bring members to the present in the background, however long that takes."""
+        waiting = [member for member in members if not member.is_chased]
+        for member in waiting:
+            member.is_chased = True
+        if waiting:
+            self._spawn(self._catch_up_at_last, room, waiting)
+
+    def _catch_up_at_last(self, room: Room, members: Sequence[Member]) -> None:
+        while True:
+            with self._lock:
+                members = [member for member in members if not (member.is_gone or member.is_live)]
+                if not members:
+                    return
+            try:
+                self._catch_up(room, members)
+            except TROUBLE as error:
+                log.debug("%d watchers of %s catch up later: %s", len(members), room.task_id, type(error).__name__)
+                time.sleep(RETRY_S)
+            finally:
+                with self._lock:
+                    for member in members:
+                        member.is_chased = not (member.is_gone or member.is_live)
+
+    def _catch_up(self, room: Room, members: Sequence[Member]) -> list[Joined]:
+        """Read history and make the members live. Events that arrive meanwhile are held and follow in order."""
+        answers: dict[str, Joined] = {}
+        waiting = list(members)
+        while waiting:
+            with self._lock:
+                reading = next(self._moments)
+                after = min(member.seen for member in waiting)
+            tail = self._read_tail(room.task_id, after)
+            with self._lock:
+                for member in waiting:
+                    answers.setdefault(member.sid, self._replay(member, tail, reading))
+                waiting = [member for member in waiting if not self._go_live(member)]
+                self._close_if_done(room)
+        return [answers[member.sid] for member in members]
+
+    def _read_tail(self, task_id: str, after: int | None) -> Tail:
+        """The task's tail, at least as new as what SQL has committed."""
+        for _ in range(ANNOUNCE_TRIES):
+            tail = self._log.read(task_id, after)
+            if tail is None:
+                self._announcer.rebuild(task_id)
+            elif self._is_behind(tail, task_id):
+                self._announcer.announce(task_id)
+            else:
+                return tail
+        tail = self._log.read(task_id, after)
+        if tail is not None and self._is_behind(tail, task_id):
+            self._announcer.rebuild(task_id, replacing=tail.epoch)
+            tail = self._log.read(task_id, after)
+        if tail is None:
+            raise RedisError("the tail of this task cannot be kept in Redis")
+        return tail
+
+    def _is_behind(self, tail: Tail, task_id: str) -> bool:
+        """Whether SQL has state changes that the tail does not tell of, or the tail tells an end that SQL does not."""
+        with self._database.read() as session:
+            newest = session.scalar(select(func.max(TaskEvent.id)).where(TaskEvent.task_id == task_id)) or 0
+            state = session.scalar(select(Task.state).where(Task.id == task_id)) or State.QUEUED
+        true_end = final_event(state) if is_final(state) else None
+        told_ends = {tail.snapshot_name, *(event.name for event in tail.events)} & events.FINAL_EVENTS
+        return tail.durable < newest or not told_ends <= {true_end} or (tail.is_final and true_end is None)
+
+    def _replay(self, member: Member, tail: Tail, reading: int) -> Joined:
+        """Send what the member lacks up to the tail's seq: the unbroken rest, or a snapshot."""
+        is_ahead = member.epoch == tail.epoch and member.seen > tail.seq and not member.is_new
+        if member.is_gone or member.is_live or is_ahead or reading < member.read:  # another reading was faster
+            return Joined(tail.epoch, tail.seq, recovered=False, replayed=0)
+        member.read = reading
+        member.is_new = False
+        missed = [event for event in tail.events if event.seq > member.seen]
+        unbroken = member.epoch == tail.epoch and member.seen + len(missed) == tail.seq
+        if unbroken:
+            kept = _collapsed(missed)
+            for event in kept:
+                self._pass(member, tail.epoch, event.seq, event.name, event.packet)
+            member.has_final = tail.is_final
+            return Joined(tail.epoch, tail.seq, recovered=True, replayed=len(kept))
+        self._pass(member, tail.epoch, tail.seq, tail.snapshot_name, tail.snapshot_packet())
+        return Joined(tail.epoch, tail.seq, recovered=False, replayed=0)
+
+    def _go_live(self, member: Member) -> bool:
+        """Let the held events follow; False if they do not fit on and the member must read once more.
+
+        What arrived before the reading began is in what was read, whichever epoch it names.
+        """
+        if member.is_gone or member.is_live:
+            return True
+        held, member.held = member.held, []
+        member.is_live = True
+        for place, (moment, event) in enumerate(held):
+            if moment > member.read and not self._deliver(member, event):
+                member.held = held[place:]
+                return False
+        return True
+
+    def _send_stored_state(self, room: Room, member: Member) -> None:
+        """Without Redis: the state of the task as SQL has it, said to be of no epoch."""
+        with self._database.read() as session:
+            row = store.load_task(session, room.task_id)
+        if row is None:
+            return
+        name, data = _stored_event(store.snapshot(*row))
+        packet = events.packet(name, data)
+        with self._lock:
+            if not (member.is_gone or member.is_live):
+                self._send(member.sid, packet)
+                if name in events.FINAL_EVENTS:
+                    member.has_final = member.is_live = True
+                    self._close_if_done(room)
+
+    def _leave(self, sid: str, task_id: str) -> None:
+        joined = self._joined.get(sid)
+        if joined is not None:
+            joined.discard(task_id)
+            if not joined:
+                del self._joined[sid]
+        room = self._rooms.get(task_id)
+        if room is None:
+            return
+        member = room.members.pop(sid, None)
+        if member is not None:
+            member.is_gone = True
+        if not room.members:
+            del self._rooms[task_id]
+            self.subscriber.unsubscribe(self._log.channel(task_id))
+
+    def _close_if_done(self, room: Room) -> None:
+        """Stop listening to a finished task once all its members have its final event."""
+        if room.members and all(member.has_final for member in room.members.values()):
+            for sid in list(room.members):
+                self._leave(sid, room.task_id)
+
+
+def _stored_event(snapshot: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """The event that tells what SQL knows of a task; its epoch and seq are unknown."""
+    name = final_event(snapshot["status"]) if is_final(snapshot["status"]) else events.PROGRESS_UPDATE
+    envelope = {
+        "epoch": None,
+        "seq": None,
+        "timestamp": snapshot["timestamp"],
+        "cancel_requested": snapshot["cancel_requested"],
+        "snapshot": True,
+    }
+    return name, {**envelope, **event_data(name, snapshot)}
+
+
+def _collapsed(missed: Iterable[TailEvent]) -> list[TailEvent]:
+    """The events without progress that a directly following progress has overtaken."""
+    kept: list[TailEvent] = []
+    for event in missed:
+        if kept and event.name == kept[-1].name == events.PROGRESS_UPDATE:
+            kept[-1] = event
+        else:
+            kept.append(event)
+    return kept

@@ -1,0 +1,134 @@
+"""Who is connected to this process: sockets, whose they are, and the feeds of their users."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from engineio.exceptions import SocketIsClosedError
+from flask_socketio import SocketIO
+from redis.exceptions import RedisError
+
+from accounts import Identity
+from database import rfc3339, utc_now
+from delivery.event_log import EventLog
+from delivery.rooms import Rooms
+from tasks import events
+from tasks.errors import TaskroomError
+
+log = logging.getLogger("taskroom.sockets")
+
+
+@dataclass
+class Connected:
+    """One open socket."""
+
+    sid: str
+    identity: Identity
+    address: str
+    since: str | None = field(default_factory=lambda: rfc3339(utc_now()))
+
+
+class Sockets:
+    """Everybody who is connected to this process, and the feeds of their users."""
+
+    def __init__(
+        self,
+        socketio: SocketIO,
+        rooms: Rooms,
+        event_log: EventLog,
+        send: Callable[[str, str], None],
+        end: Callable[[str], None],
+    ) -> None:
+        self._socketio = socketio
+        self._rooms = rooms
+        self._log = event_log
+        self._end = end
+        self.send = send
+        self.by_sid: dict[str, Connected] = {}
+        self._of_user: dict[int, set[str]] = {}
+        self.peak = 0
+        self.refused: dict[str, int] = {}
+
+    def add(self, connected: Connected) -> None:
+        """Remember a socket and listen to its user's feed."""
+        user_id = connected.identity.user_id
+        self.by_sid[connected.sid] = connected
+        self.peak = max(self.peak, len(self.by_sid))
+        sids = self._of_user.setdefault(user_id, set())
+        sids.add(connected.sid)
+        if len(sids) == 1:
+            self._listen(self._log.user_channel(user_id))
+
+    def remove(self, sid: str) -> None:
+        """Forget a socket that is closed."""
+        connected = self.by_sid.pop(sid, None)
+        if connected is None:
+            return
+        user_id = connected.identity.user_id
+        sids = self._of_user.get(user_id, set())
+        sids.discard(sid)
+        if not sids:
+            self._of_user.pop(user_id, None)
+            self._rooms.subscriber.unsubscribe(self._log.user_channel(user_id))
+
+    def count_of(self, user_id: int) -> int:
+        """How many sockets this user has open here."""
+        return len(self._of_user.get(user_id, ()))
+
+    def to_user(self, user_id: int, packet: str) -> None:
+        """Send a feed entry to each of the user's sockets."""
+        for sid in list(self._of_user.get(user_id, ())):
+            self.send(sid, packet)
+
+    def to_all(self, packet: str) -> None:
+        """Send to every socket of this process."""
+        for sid in list(self.by_sid):
+            self.send(sid, packet)
+
+    def close(self, sids: list[str], error: TaskroomError) -> None:
+        """Say why, disconnect, and end the transport: whoever ignores the goodbye receives nothing more either."""
+        server = self._socketio.server
+        for sid in sids:
+            transport = server.manager.eio_sid_from_sid(sid, "/")
+            with contextlib.suppress(SocketIsClosedError):
+                self.send(sid, events.packet("error", error_fields(error, None)))
+                server.disconnect(sid, namespace="/")
+            if transport is not None:
+                self._end(transport)
+
+    def forget_gone(self) -> None:
+        """Forget sockets that vanished while they were being let in, of which no disconnect will ever tell."""
+        server = self._socketio.server
+        for sid in list(self.by_sid):
+            if server.manager.eio_sid_from_sid(sid, "/") not in server.eio.sockets:
+                self._rooms.drop(sid)
+                self.remove(sid)
+                server.manager.disconnect(sid, namespace="/", ignore_queue=True)
+
+    def of_login(self, user_id: int, session_id: int | None, token_id: int | None) -> list[str]:
+        """The sockets of a user, or only those of one login session or API token of theirs."""
+        return [
+            sid
+            for sid in self._of_user.get(user_id, ())
+            if (session_id is None and token_id is None)
+            or (session_id is not None and self.by_sid[sid].identity.session_id == session_id)
+            or (token_id is not None and self.by_sid[sid].identity.token_id == token_id)
+        ]
+
+    def _listen(self, channel: str) -> None:
+        try:
+            self._rooms.subscriber.subscribe(channel)
+        except RedisError:
+            log.debug("%s is subscribed when Redis is back", channel)
+
+
+def error_fields(error: TaskroomError, event: str | None) -> dict[str, Any]:
+    """The content of an `error` event and of a refusing acknowledgement."""
+    fields: dict[str, Any] = {"code": error.code, "message": error.message, "event": event}
+    if error.retry_after_s is not None:
+        fields["retry_after_s"] = error.retry_after_s
+    return fields

@@ -1,0 +1,3 @@
+"""The work that Taskroom does. Importing this package registers every job; a job knows its work and a JobContext."""
+
+from jobs.code_scan import job as _code_scan  # noqa: F401

@@ -1,0 +1,20 @@
+"""A person's pages: home, start forms, the task list and task pages, all useful without JavaScript.
+
+One blueprint without a prefix. Pages read through `tasks.store` and change things only through the task service; they
+know nothing of Redis or sockets. `register(app)` is all that `web_app` calls.
+"""
+
+from __future__ import annotations
+
+from flask import Flask
+
+from pages import code_scan, frame, home, reading, start, task_actions, tasks
+
+
+def register(app: Flask) -> None:
+    """Add the pages and what their frame needs (filters, navigation, theme) to `app`."""
+    frame.prepare(app)
+    reading.prepare(app)
+    code_scan.register()
+    for module in (frame, home, start, tasks, task_actions):
+        app.register_blueprint(module.blueprint)

@@ -1,0 +1,185 @@
+"""Numbers, durations and times in the words of the design. `static/js/format.js` and `time.js` say the same ones.
+
+One rule: nothing is rounded up to a fact. 99.97 % reads "99.9 %", unknown reads "–", only completed reads "100 %".
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TypeGuard
+
+UNKNOWN = "–"
+CAPITALS = {word.lower(): word for word in ("API", "CPU", "HTML", "ID", "JSON", "SQL", "UI", "URL", "XAML")}
+
+
+def is_known(value: object) -> TypeGuard[float]:
+    """Whether this is a number that somebody measured."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def count(value: float | None) -> str:
+    """6124 → "6,124"."""
+    return f"{value:,.0f}" if is_known(value) else UNKNOWN
+
+
+def percent_number(value: float | None) -> str:
+    """61.44 → "61.4", 100 → "100"; cut off, never rounded up."""
+    if not is_known(value):
+        return UNKNOWN
+    return "100" if value >= 100 else f"{math.floor(value * 10 + 1e-6) / 10:.1f}"
+
+
+def percent(value: float | None) -> str:
+    """61.44 → "61.4 %"."""
+    return f"{percent_number(value)} %" if is_known(value) else UNKNOWN
+
+
+def amount(done: float | None, total: float | None, unit: str | None) -> str:
+    """ "6,124 of 8,340 files"; without a total "6,124 files so far"."""
+    word = f" {unit}" if unit else ""
+    if not is_known(done):
+        return UNKNOWN
+    return f"{count(done)} of {count(total)}{word}" if is_known(total) else f"{count(done)}{word} so far"
+
+
+def rate_number(value: float | None) -> str:
+    """Per second; one decimal below 100."""
+    if not is_known(value):
+        return UNKNOWN
+    return f"{value:.1f}" if value < 100 else count(value)
+
+
+def duration(milliseconds: float | None) -> str:
+    """Whole units, cut off, for what is still counting: "2 min 14 s", "1 h 28 min", "3 d 2 h"."""
+    if not is_known(milliseconds):
+        return UNKNOWN
+    seconds = int(max(0, milliseconds) // 1000)
+    minutes, hours, days = seconds // 60, seconds // 3600, seconds // 86400
+    if minutes < 1:
+        return f"{seconds} s"
+    if hours < 1:
+        return f"{minutes} min {seconds % 60} s"
+    return f"{hours} h {minutes % 60} min" if days < 1 else f"{days} d {hours % 24} h"
+
+
+def measured(milliseconds: float | None) -> str:
+    """What has been measured: below a minute with one decimal, "0.4 s", "14.2 s"."""
+    if not is_known(milliseconds):
+        return UNKNOWN
+    if milliseconds < 59_950:
+        return f"{max(0, milliseconds) / 1000:.1f} s"
+    return duration(round(milliseconds / 1000) * 1000)
+
+
+def limit(seconds: float | None) -> str:
+    """A time limit, without its zeros: "30 min", "1 h", "45 s"; "none" for no limit."""
+    if not seconds:
+        return "none"
+    return duration(seconds * 1000).removesuffix(" 0 s").removesuffix(" 0 min")
+
+
+def span(low_s: float | None, high_s: float | None) -> str:
+    """A guess is a range: "48 s – 1 min 10 s"; ends that read the same are said once: "about 48 s"."""
+    if not (is_known(low_s) and is_known(high_s)):
+        return UNKNOWN
+    low, high = duration(low_s * 1000), duration(high_s * 1000)
+    return f"about {low}" if low == high else f"{low} – {high}"
+
+
+def plural(number: int, word: str) -> str:
+    """1 line, 1,412 lines."""
+    return f"{count(number)} {word}{'' if number == 1 else 's'}"
+
+
+def ordinal(number: int) -> str:
+    """1st, 2nd, 3rd, 4th, 11th."""
+    teen = 11 <= number % 100 <= 13
+    return f"{count(number)}{'th' if teen else {1: 'st', 2: 'nd', 3: 'rd'}.get(number % 10, 'th')}"
+
+
+def size(octets: float | None) -> str:
+    """Bytes as "812 B", "1.2 MB", "3.4 GB", in powers of ten."""
+    if not is_known(octets):
+        return UNKNOWN
+    for unit, factor in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if octets >= factor:
+            return f"{octets / factor:.1f} {unit}"
+    return f"{octets:.0f} B"
+
+
+def parse_time(text: str | datetime | None) -> datetime | None:
+    """An RFC 3339 time as an aware datetime in UTC; None for None."""
+    if text is None or isinstance(text, datetime):
+        return text
+    return datetime.fromisoformat(text).astimezone(UTC)
+
+
+def clock(moment: datetime | None, milliseconds: bool = False) -> str:
+    """ "14:04:10" in UTC, or "14:04:10.302"; empty for no time."""
+    if moment is None:
+        return ""
+    return moment.strftime("%H:%M:%S") + (f".{moment.microsecond // 1000:03d}" if milliseconds else "")
+
+
+def full_time(moment: datetime) -> str:
+    """ "21 November 2026, 13:58:03 UTC"."""
+    return f"{moment.day} {moment:%B %Y, %H:%M:%S} UTC"
+
+
+def ago(moment: datetime, now: datetime) -> str:
+    """ "just now", "6 min ago", "2 h ago"; from a day on the date, "19 Nov 15:02"."""
+    seconds = (now - moment).total_seconds()
+    if seconds < 5:
+        return "just now"
+    if seconds < 60:
+        return f"{int(seconds)} s ago"
+    if seconds < 3600:
+        return f"{int(seconds // 60)} min ago"
+    if seconds < 86400:
+        return f"{int(seconds // 3600)} h ago"
+    return f"{moment.day} {moment:%b %H:%M}"
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A time as a page shows it: for machines, in relative words, and in full."""
+
+    iso: str
+    text: str
+    title: str
+
+
+def moment(at: str | datetime | None, now: datetime) -> Moment | None:
+    """How a page says `at`; None when there is no such time."""
+    when = parse_time(at)
+    if when is None:
+        return None
+    iso = when.strftime("%Y-%m-%dT%H:%M:%S.") + f"{when.microsecond // 1000:03d}Z"
+    return Moment(iso, ago(when, now), full_time(when))
+
+
+def about_clock(now: datetime, seconds: float | None) -> str:
+    """The minute at which something is done in so many seconds: "14:05 UTC"; empty when unknown."""
+    if not is_known(seconds):
+        return ""
+    return (now + timedelta(seconds=seconds)).strftime("%H:%M UTC")
+
+
+def between_ms(earlier: datetime | None, later: datetime | None) -> float:
+    """Milliseconds from one moment to the other; 0 when one is unknown."""
+    return (later - earlier).total_seconds() * 1000 if earlier and later else 0.0
+
+
+def humanise(key: str) -> str:
+    """A name of code as a label: "nodes_by_type" → "Nodes by type", "artifactsCreated" → "Artifacts created"."""
+    words = "".join(f" {c.lower()}" if c.isupper() else c for c in key.replace("_", " ")).split()
+    said = " ".join(words).capitalize().split(" ")
+    return " ".join(CAPITALS.get(word.lower(), word) for word in said)
+
+
+def initials(username: str) -> str:
+    """Two letters for an avatar: "mira.okafor" → "MO"."""
+    parts = [part for part in username.replace("-", ".").replace("_", ".").split(".") if part]
+    return "".join(part[0] for part in parts[:2]).upper() or "?"

@@ -1,0 +1,90 @@
+"""Starting a job: its form, and what happens when the form is sent. Works without JavaScript."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, redirect, render_template, request
+from flask_login import current_user, login_required
+from werkzeug.datastructures import MultiDict
+from werkzeug.wrappers import Response
+
+from extensions import offload
+from pages import reading
+from pages.forms import SENT_BY_PAGE, read_params, start_form
+from pages.repositories import repositories_below
+from pages.terminal import terminal
+from pages.view import task_view
+from tasks.errors import Conflict, InvalidParams, InvalidPayload, NotFound, RateLimited, TaskroomError
+from tasks.registry import Job, find_job
+
+blueprint = Blueprint("start", __name__)
+LAST_RUNS = 5
+
+
+@blueprint.get("/start/<kind>")
+@login_required
+def form(kind: str) -> str:
+    """The form, with what the address says already filled in (`?p.repository_path=…`)."""
+    job = _job(kind)
+    return _page(job, read_params(job, request.args), {})
+
+
+@blueprint.post("/start/<kind>")
+@login_required
+def submit(kind: str) -> Response | tuple[str, int]:
+    """Start the job and go to its page; what is wrong is said at its field, with everything typed still there."""
+    job = _job(kind)
+    params = read_params(job, request.form)
+    try:
+        task_id = reading.submit(
+            current_user.identity,
+            job.kind,
+            params,
+            title=request.form.get("title", "").strip()[:300] or None,
+            priority=request.form.get("priority", "normal"),
+            visibility=_visibility(request.form),
+            idempotency_key=request.form.get("idempotency_key", "")[:200] or None,
+        )
+    except InvalidParams as error:
+        return _page(job, params, error.problems, request.form), error.status
+    except (Conflict, RateLimited, InvalidPayload) as error:
+        return _page(job, params, {"": error.message}, request.form, error), error.status
+    return redirect(f"/tasks/{task_id}", code=303)
+
+
+def _job(kind: str) -> Job:
+    job = find_job(kind)
+    if job.admin_only and not current_user.identity.is_admin:
+        raise NotFound("There is no such page, or you may not see it.")
+    return job
+
+
+def _visibility(sent: MultiDict[str, str]) -> str | None:
+    """What the switch says; None, the installation's default, where a button elsewhere sent the form without one."""
+    return sent.get("visibility") or ("private" if SENT_BY_PAGE in sent else None)
+
+
+def _page(
+    job: Job,
+    params: dict[str, Any],
+    problems: dict[str, str],
+    sent: MultiDict[str, str] | None = None,
+    error: TaskroomError | None = None,
+) -> str:
+    config = reading.config()
+    asked = {key: sent[key] for key in ("title", "priority", "visibility", "idempotency_key") if sent and key in sent}
+    if sent is not None and "visibility" not in asked:
+        asked["visibility"] = "private"
+    now = reading.now()
+    known = offload(repositories_below, config.scan_roots)  # a slow disk must not hold the loop
+    return render_template(
+        "pages/start.html",
+        job=job,
+        base_url=request.url_root.rstrip("/"),
+        form=start_form(job, params, known, problems, asked, config.default_visibility),
+        terminal=terminal(job, params, request.url_root.rstrip("/")),
+        queue_words=reading.queue_words(),
+        last_runs=[task_view(task, now) for task in reading.last_runs(current_user.identity, job.kind, LAST_RUNS)],
+        conflicting=(error.details or {}).get("task_id", "") if error else "",
+    )

@@ -1,0 +1,48 @@
+/**
+ * What the scripts of one page share: the connection, the tasks followed over it, the clock. Made once per tab.
+ * A page without a signed-in user has none of it (`live` is null) and opens no connection.
+ */
+import { io } from "../vendor/socket.io.esm.min.js";
+import { Connection } from "./connection.js";
+import { FallbackRefresh } from "./fallback.js";
+import { getJson } from "./http.js";
+import { TaskStreams } from "./task_streams.js";
+import { ServerClock } from "./time.js";
+import { realTimers } from "./timers.js";
+
+/** WebSocket first; every second try the other way round, for networks that let it open and then drop it. */
+const TRANSPORTS = ["websocket", "polling"];
+const taskUrl = (taskId) => `/api/v1/tasks/${encodeURIComponent(taskId)}`;
+
+function make({ pollFallbackS }) {
+  const socket = io({
+    autoConnect: false, reconnection: false, transports: TRANSPORTS, tryAllTransports: true, timeout: 10_000,
+  });
+  const timers = realTimers;
+  const clock = new ServerClock();
+  const connection = new Connection(socket, { timers });
+  connection.onState(({ attempt }) => {
+    socket.io.opts.transports = attempt % 2 ? TRANSPORTS.toReversed() : TRANSPORTS;
+  });
+  connection.on("connected", ({ server_time }) => clock.learn(server_time));
+  const readLogOverHttp = (taskId, { from, limit }) => getJson(`${taskUrl(taskId)}/log?from=${from}&limit=${limit}`);
+  const streams = new TaskStreams(connection, { clock, timers, readLogOverHttp });
+  const refresh = new FallbackRefresh(streams, connection,
+    { everyS: Number(pollFallbackS || 0), readTask: (taskId) => getJson(taskUrl(taskId)), timers });
+  return { clock, connection, streams, refresh, timers, user: document.body.dataset.userId };
+}
+
+export const live = document.body.dataset.userId ? make(document.body.dataset) : null;
+
+/** Connects, and uses each moment at which the network or the tab comes back. */
+export function goLive() {
+  if (!live) return;
+  const wake = () => {
+    live.connection.wake();
+    live.streams.wake();
+  };
+  window.addEventListener("online", wake);
+  window.addEventListener("pageshow", wake);
+  document.addEventListener("visibilitychange", () => !document.hidden && wake());
+  live.connection.connect();
+}

@@ -1,0 +1,42 @@
+"""The only place that changes a task's state.
+
+Each transition is one conditional UPDATE and, in the same transaction, the event that tells of it. When no row changed,
+the rule that was broken is raised by name. Nothing here talks to Redis: callers announce after the commit.
+"""
+
+from tasks.lifecycle.claim import Claim, Limits, claim, claim_of, hold, renew_lease
+from tasks.lifecycle.ending import (
+    MAX_RESULTS_BYTES,
+    Failure,
+    complete,
+    confirm_cancel,
+    fail,
+    hand_over,
+    lose_worker,
+    retry_later,
+)
+from tasks.lifecycle.record import event_data, final_event
+from tasks.lifecycle.submission import Submission, initial_phases, request_cancel, submit
+
+__all__ = [
+    "MAX_RESULTS_BYTES",
+    "Claim",
+    "Failure",
+    "Limits",
+    "Submission",
+    "claim",
+    "claim_of",
+    "complete",
+    "confirm_cancel",
+    "event_data",
+    "fail",
+    "final_event",
+    "hand_over",
+    "hold",
+    "initial_phases",
+    "lose_worker",
+    "renew_lease",
+    "request_cancel",
+    "retry_later",
+    "submit",
+]

@@ -1,0 +1,172 @@
+"""The transitions that people ask for: a new task, and the wish to end one."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from accounts import Identity
+from database import Database, utc_now
+from tasks import events, store
+from tasks.errors import Conflict, IllegalTransition
+from tasks.lifecycle.record import record, serialise
+from tasks.models import Task
+from tasks.registry import Job
+from tasks.states import ACTIVE, Priority, State, Visibility, is_final
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """What a person or program asks to be run; the parameters are already validated."""
+
+    job: Job
+    params: dict[str, Any]
+    title: str
+    priority: Priority = Priority.NORMAL
+    visibility: Visibility = Visibility.PRIVATE
+    resource: str | None = None
+    idempotency_key: str | None = None
+    retry_of: str | None = None
+
+
+def submit(database: Database, identity: Identity, submission: Submission) -> tuple[str, bool]:
+    """Store a new queued task. Returns its id, and False when the idempotency key named one that exists.
+
+    Raises Conflict while another active task holds the same resource (say, the same repository).
+    """
+    try:
+        with database.write() as session:
+            if (known := _earlier_submission(session, identity, submission)) is not None:
+                return known, False
+            _refuse_busy_resource(session, submission)
+            task = _new_task(identity, submission)
+            session.add(task)
+            session.flush()
+            if submission.retry_of:
+                session.execute(update(Task).where(Task.id == submission.retry_of).values(retried_by=task.id))
+            record(session, task.id, events.PROGRESS_UPDATE)
+            return task.id, True
+    except IntegrityError:
+        with database.read() as session:
+            if (known := _earlier_submission(session, identity, submission)) is not None:
+                return known, False
+        raise
+
+
+def _earlier_submission(session: Session, identity: Identity, submission: Submission) -> str | None:
+    if submission.idempotency_key is None:
+        return None
+    return session.scalar(
+        select(Task.id).where(Task.owner_id == identity.user_id, Task.idempotency_key == submission.idempotency_key)
+    )
+
+
+def _refuse_busy_resource(session: Session, submission: Submission) -> None:
+    if submission.resource is None:
+        return
+    serialise(session)
+    busy = session.execute(
+        select(Task.id, Task.created_at).where(Task.resource == submission.resource, Task.state.in_(ACTIVE)).limit(1)
+    ).one_or_none()
+    if busy is not None:
+        raise Conflict(
+            f"The same work is under way already, since {busy.created_at:%H:%M} UTC. "
+            "Open that task or cancel it first.",
+            details={"task_id": busy.id},
+        )
+
+
+def _new_task(identity: Identity, submission: Submission) -> Task:
+    now = utc_now()
+    job = submission.job
+    return Task(
+        id=str(uuid.uuid4()),
+        kind=job.kind,
+        title=submission.title,
+        params=submission.params,
+        owner_id=identity.user_id,
+        visibility=submission.visibility,
+        priority=submission.priority,
+        priority_rank=submission.priority.rank,
+        resource=submission.resource,
+        idempotency_key=submission.idempotency_key,
+        retry_of=submission.retry_of,
+        state=State.QUEUED,
+        attempt=0,
+        max_attempts=job.retry.max_attempts,
+        timeout_s=job.timeout_s,
+        created_at=now,
+        queued_at=now,
+        progress={"phases": initial_phases(job)},
+        log_total=0,
+        log_warnings=0,
+        log_errors=0,
+    )
+
+
+def initial_phases(job: Job) -> list[dict[str, Any]]:
+    """The phases of a task that has not begun, with each one's share of the whole."""
+    total = sum(phase.weight for phase in job.phases) or 1
+    return [
+        {
+            "name": phase.name,
+            "title": phase.title,
+            "weight": round(phase.weight / total, 6),
+            "state": "pending",
+            "done": None,
+            "total": None,
+            "unit": None,
+            "note": None,
+            "started_at": None,
+            "duration_ms": None,
+            "first_line": None,
+        }
+        for phase in job.phases
+    ]
+
+
+def request_cancel(database: Database, identity: Identity, task_id: str, reason: str | None) -> dict[str, Any]:
+    """Ask for a task to end. A queued one is cancelled here and now; a running one is told to stop.
+
+    Asking again while it stops changes nothing. Returns the snapshot after it. Raises NotFound, Forbidden, Conflict
+    (already ended).
+    """
+    now = utc_now()
+    with database.write() as session:
+        task, owner = store.find_changeable_task(session, task_id, identity)
+        session.refresh(task, with_for_update=True)
+        if is_final(task.state):
+            raise Conflict(f"This task has already ended: it is {task.state}.", details={"state": task.state})
+        if task.cancel_requested_at is None:
+            asked = {"cancel_requested_at": now, "cancelled_by": identity.username, "cancel_reason": reason}
+            if task.state == State.QUEUED:
+                _cancel_queued(session, task, now, asked)
+            else:
+                _update_from(session, task, State.RUNNING, asked)
+                record(session, task_id, events.PROGRESS_UPDATE)
+        return store.snapshot(task, owner)
+
+
+def _cancel_queued(session: Session, task: Task, now: datetime, asked: dict[str, Any]) -> None:
+    ended = {"state": State.CANCELLED, "finished_at": now, "forced": False, "retry_at": None}
+    waited_ms = int((now - task.created_at).total_seconds() * 1000)
+    _update_from(session, task, State.QUEUED, {**asked, **ended, "duration_ms": max(0, waited_ms)})
+    record(session, task.id, events.TASK_CANCELLED)
+
+
+def _update_from(session: Session, task: Task, state: State, values: dict[str, Any]) -> None:
+    written = session.execute(
+        update(Task)
+        .where(Task.id == task.id, Task.state == state)
+        .values(**values)
+        .execution_options(synchronize_session=False)
+    )
+    if written.rowcount != 1:  # type: ignore[attr-defined]
+        raise IllegalTransition("The task has just changed. Look again before you try that once more.")
+    session.refresh(task)

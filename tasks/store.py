@@ -1,0 +1,326 @@
+"""Reading tasks: what exists, who may see it, and the snapshot that every surface shows.
+
+Loading a task *through* what the asker may see is the access check: there is no other way to get one for a person.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select, true
+from sqlalchemy.orm import Session
+
+from accounts import Identity, User
+from database import rfc3339, utc_now
+from tasks.errors import Forbidden, InvalidPayload, NotFound
+from tasks.models import Artifact, LogLine, Task, TaskAttempt, TaskEvent
+from tasks.states import ACTIVE, State, Visibility, is_final
+
+MAX_PAGE = 200
+MAX_LOG_LINES = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """What a list of tasks is narrowed to; None and empty mean no limit."""
+
+    states: Sequence[str] = ()
+    kind: str | None = None
+    text: str | None = None
+    mine: bool = False
+    finished_since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some tasks with their owners' names, and the cursor that continues after them."""
+
+    items: list[tuple[Task, str]]
+    next_cursor: str | None
+
+
+def visible_to(identity: Identity) -> ColumnElement[bool]:
+    """The condition under which this person may watch a task."""
+    if identity.is_admin:
+        return true()
+    return or_(Task.owner_id == identity.user_id, Task.visibility == Visibility.EVERYONE)
+
+
+def may_change(task: Task, identity: Identity) -> bool:
+    """Whether this person may cancel, retry or share the task: its owner and admins."""
+    return identity.is_admin or task.owner_id == identity.user_id
+
+
+def find_task(session: Session, task_id: str, identity: Identity) -> tuple[Task, str]:
+    """The task and its owner's name, if this person may watch it.
+
+    Raises NotFound alike for a task that does not exist and for one that the person may not see.
+    """
+    row = session.execute(_with_owner().where(Task.id == task_id, visible_to(identity))).one_or_none()
+    if row is None:
+        raise NotFound("There is no such task, or you may not see it.")
+    return row[0], row[1]
+
+
+def find_changeable_task(session: Session, task_id: str, identity: Identity) -> tuple[Task, str]:
+    """Like find_task, but raises Forbidden where the person may only watch."""
+    task, owner = find_task(session, task_id, identity)
+    if not may_change(task, identity):
+        raise Forbidden("You may watch this task, but only its owner or an admin may do that.")
+    return task, owner
+
+
+def load_task(session: Session, task_id: str) -> tuple[Task, str] | None:
+    """The task and its owner's name for our own processes, without asking who wants it."""
+    row = session.execute(_with_owner().where(Task.id == task_id)).one_or_none()
+    return None if row is None else (row[0], row[1])
+
+
+def _with_owner() -> Select[Task, str]:
+    return select(Task, User.username).join(User, User.id == Task.owner_id)
+
+
+def list_tasks(
+    session: Session, identity: Identity, filters: Filters, cursor: str | None = None, limit: int = 50
+) -> Page:
+    """Visible tasks, newest first, `limit` (1 to 200) at a time.
+
+    Raises InvalidPayload for a cursor that this function did not give out.
+    """
+    limit = max(1, min(limit, MAX_PAGE))
+    query = _with_owner().where(visible_to(identity), *_conditions(filters, identity))
+    if cursor:
+        created, last_id = _parse_cursor(cursor)
+        query = query.where(or_(Task.created_at < created, and_(Task.created_at == created, Task.id < last_id)))
+    rows = session.execute(query.order_by(Task.created_at.desc(), Task.id.desc()).limit(limit + 1)).all()
+    items = [(row[0], row[1]) for row in rows[:limit]]
+    more = len(rows) > limit
+    return Page(items, f"{rfc3339(items[-1][0].created_at)}_{items[-1][0].id}" if more else None)
+
+
+def count_tasks(session: Session, identity: Identity, filters: Filters) -> int:
+    """How many visible tasks the filters leave."""
+    conditions = [visible_to(identity), *_conditions(filters, identity)]
+    return session.scalar(select(func.count()).select_from(Task).where(*conditions)) or 0
+
+
+def _conditions(filters: Filters, identity: Identity) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = []
+    if filters.states:
+        conditions.append(Task.state.in_(filters.states))
+    if filters.kind:
+        conditions.append(Task.kind == filters.kind)
+    if filters.mine:
+        conditions.append(Task.owner_id == identity.user_id)
+    if filters.text:
+        titled = func.lower(Task.title).contains(filters.text.lower(), autoescape=True)
+        conditions.append(or_(titled, Task.id.startswith(filters.text.lower(), autoescape=True)))
+    if filters.finished_since:
+        conditions.append(Task.finished_at >= filters.finished_since)
+    return conditions
+
+
+def _parse_cursor(cursor: str) -> tuple[datetime, str]:
+    try:
+        moment, _, task_id = cursor.partition("_")
+        parsed = datetime.fromisoformat(moment)
+        if parsed.tzinfo is None or not task_id:
+            raise ValueError
+        parsed = parsed.astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise InvalidPayload("This cursor is not one that a list gave out. Start again without it.") from None
+    return parsed, task_id
+
+
+def counters(session: Session, identity: Identity) -> dict[str, int]:
+    """Running, queued, and completed and failed since midnight UTC, among the tasks this person sees."""
+    today = utc_now().replace(hour=0, minute=0, second=0, microsecond=0)
+    seen = visible_to(identity)
+    active = _by_state(session, seen, Task.state.in_(ACTIVE))
+    ended = _by_state(session, seen, Task.finished_at >= today)
+    return {
+        "running": active.get(State.RUNNING, 0),
+        "queued": active.get(State.QUEUED, 0),
+        "completed_today": ended.get(State.COMPLETED, 0),
+        "failed_today": ended.get(State.FAILED, 0),
+    }
+
+
+def _by_state(session: Session, *conditions: ColumnElement[bool]) -> dict[str, int]:
+    rows = session.execute(select(Task.state, func.count()).where(*conditions).group_by(Task.state))
+    return {state: number for state, number in rows}  # noqa: C416  # a Row is no pair to the type checker
+
+
+def waiting_tasks(session: Session) -> int:
+    """How many tasks wait for a worker, whoever's they are."""
+    return session.scalar(select(func.count()).select_from(Task).where(Task.state == State.QUEUED)) or 0
+
+
+def queue_position(session: Session, task: Task) -> int | None:
+    """How many waiting tasks go first, plus one; None unless the task waits."""
+    if task.state != State.QUEUED:
+        return None
+    earlier = or_(
+        Task.priority_rank < task.priority_rank,
+        and_(Task.priority_rank == task.priority_rank, Task.queued_at < task.queued_at),
+    )
+    return 1 + (session.scalar(select(func.count()).select_from(Task).where(Task.state == State.QUEUED, earlier)) or 0)
+
+
+def snapshot(task: Task, owner: str) -> dict[str, Any]:
+    """The whole current state of a task as SQL knows it. Times are RFC 3339, unknown is None.
+
+    `epoch` and `seq` are null: they belong to the live tail. Progress is that of the last durable save.
+    """
+    progress = task.progress
+    return {
+        "task_id": task.id,
+        "kind": task.kind,
+        "title": task.title,
+        "status": task.state,
+        "phase": progress.get("phase"),
+        "phases": progress.get("phases", []),
+        "progress_percent": 100.0 if task.state == State.COMPLETED else progress.get("progress_percent"),
+        "done": progress.get("done"),
+        "total": progress.get("total"),
+        "unit": progress.get("unit"),
+        "rate": None if is_final(task.state) else progress.get("rate"),
+        "eta_s": None if is_final(task.state) else progress.get("eta_s"),
+        "eta_low_s": None if is_final(task.state) else progress.get("eta_low_s"),
+        "eta_high_s": None if is_final(task.state) else progress.get("eta_high_s"),
+        "estimated_completion": None if is_final(task.state) else progress.get("estimated_completion"),
+        "current_step": progress.get("current_step"),
+        "details": progress.get("details", {}),
+        "stalled_since": None if is_final(task.state) else progress.get("stalled_since"),
+        "attempt": task.attempt,
+        "max_attempts": task.max_attempts,
+        "cancel_requested": task.cancel_requested_at is not None,
+        "owner": {"id": task.owner_id, "username": owner},
+        "visibility": task.visibility,
+        "priority": task.priority,
+        "params": task.params,
+        "created_at": rfc3339(task.created_at),
+        "queued_at": rfc3339(task.queued_at),
+        "started_at": rfc3339(task.started_at),
+        "finished_at": rfc3339(task.finished_at),
+        "retry_at": rfc3339(task.retry_at),
+        "cancel_requested_at": rfc3339(task.cancel_requested_at),
+        "cancelled_by": task.cancelled_by,
+        "reason": task.cancel_reason,
+        "forced": task.forced,
+        "duration_ms": task.duration_ms,
+        "results": task.results,
+        "error": task.error,
+        "category": task.category,
+        "retryable": task.retryable,
+        "reference": task.reference,
+        "worker": task.worker,
+        "timeout_s": task.timeout_s,
+        "log_total": task.log_total,
+        "log_warnings": task.log_warnings,
+        "log_errors": task.log_errors,
+        "retry_of": task.retry_of,
+        "retried_by": task.retried_by,
+        "timestamp": rfc3339(utc_now()),
+        "epoch": None,
+        "seq": None,
+    }
+
+
+def log_lines(
+    session: Session,
+    task: Task,
+    from_line: int = 1,
+    limit: int = 500,
+    text: str | None = None,
+    levels: Sequence[str] = (),
+) -> dict[str, Any]:
+    """Lines from number `from_line` on: `{lines, next_line, total_lines}`; `next_line` is None at the end.
+
+    `text` and `levels` search the whole log; then `matches` counts all lines that fit.
+    """
+    limit = max(1, min(limit, MAX_LOG_LINES))
+    conditions: list[ColumnElement[bool]] = [LogLine.task_id == task.id]
+    if text:
+        conditions.append(func.lower(LogLine.text).contains(text.lower(), autoescape=True))
+    if levels:
+        conditions.append(LogLine.level.in_(levels))
+    query = select(LogLine).where(*conditions, LogLine.n >= from_line).order_by(LogLine.n).limit(limit + 1)
+    rows = session.scalars(query).all()
+    answer: dict[str, Any] = {
+        "lines": [line_fields(row) for row in rows[:limit]],
+        "next_line": rows[limit].n if len(rows) > limit else None,
+        "total_lines": task.log_total,
+    }
+    if text or levels:
+        answer["matches"] = session.scalar(select(func.count()).select_from(LogLine).where(*conditions)) or 0
+    return answer
+
+
+def last_log_lines(session: Session, task: Task, count: int = 200) -> list[dict[str, Any]]:
+    """The newest `count` lines, oldest of them first."""
+    return log_lines(session, task, max(1, task.log_total - count + 1), count)["lines"] if task.log_total else []
+
+
+def line_fields(line: LogLine) -> dict[str, Any]:
+    """A log line as it goes over the wire."""
+    return {"n": line.n, "at": rfc3339(line.at), "level": line.level, "text": line.text}
+
+
+def history(session: Session, task: Task, after: int = 0, limit: int = 200) -> list[dict[str, Any]]:
+    """The task's durable events with a number above `after`, oldest first."""
+    rows = session.scalars(
+        select(TaskEvent).where(TaskEvent.task_id == task.id, TaskEvent.id > after).order_by(TaskEvent.id).limit(limit)
+    )
+    return [
+        {
+            "id": row.id,
+            "event": row.name,
+            "attempt": row.attempt,
+            "status": row.state,
+            "timestamp": rfc3339(row.at),
+            "data": row.data,
+        }
+        for row in rows
+    ]
+
+
+def attempts(session: Session, task: Task) -> list[TaskAttempt]:
+    """Every execution of the task, first to last."""
+    return list(
+        session.scalars(select(TaskAttempt).where(TaskAttempt.task_id == task.id).order_by(TaskAttempt.attempt))
+    )
+
+
+def artifact(session: Session, task: Task, name: str) -> Artifact:
+    """A file that the job made, or NotFound."""
+    found = session.get(Artifact, (task.id, name))
+    if found is None:
+        raise NotFound("This task has no file of that name.")
+    return found
+
+
+def artifact_names(session: Session, task: Task) -> list[tuple[str, str, int]]:
+    """Name, content type and size in bytes of each file that the job made."""
+    query = (
+        select(Artifact.name, Artifact.content_type, Artifact.size)
+        .where(Artifact.task_id == task.id)
+        .order_by(Artifact.name)
+    )
+    return [(row[0], row[1], row[2]) for row in session.execute(query)]
+
+
+def usual_duration_ms(session: Session, kind: str, last: int = 20) -> tuple[int, int] | None:
+    """Shortest and longest of the newest completed runs of this job, or None with fewer than three of them."""
+    since = utc_now() - timedelta(days=90)
+    rows = session.scalars(
+        select(Task.duration_ms)
+        .where(Task.kind == kind, Task.state == State.COMPLETED, Task.finished_at > since)
+        .order_by(Task.created_at.desc())
+        .limit(last)
+    ).all()
+    known = sorted(each for each in rows if each is not None)
+    return (known[0], known[-1]) if len(known) >= 3 else None

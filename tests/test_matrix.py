@@ -1,0 +1,50 @@
+"""The page that maps requirements to tests tells the truth about the marks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tools import matrix
+
+
+@pytest.mark.req("K4")
+def test_every_mark_names_a_known_requirement() -> None:
+    known = matrix.known_numbers()
+    unknown = [
+        f"{claim.file}::{claim.test} carries {claim.number!r}" for claim in matrix.claims() if claim.number not in known
+    ]
+    assert unknown == []
+
+
+@pytest.mark.req("K4")
+def test_the_page_holds_every_requirement_and_shows_open_ones() -> None:
+    page = matrix.page()
+    carried = {claim.number for claim in matrix.claims()}
+    for number in matrix.known_numbers():
+        row = next(line for line in page.splitlines() if line.startswith(f"| {number} |"))
+        assert row.endswith("| **open** |") is (number not in carried)
+
+
+def test_marks_are_found_on_functions_classes_and_modules(tmp_path: Path) -> None:
+    folder = tmp_path / "tests"
+    folder.mkdir()
+    (folder / "test_sample.py").write_text(
+        "import pytest\n"
+        "pytestmark = [pytest.mark.slow, pytest.mark.req('A1')]\n"
+        "@pytest.mark.req('B2', 'B3')\n"
+        "def test_one(): ...\n"
+        "@pytest.mark.req('C4')\n"
+        "class TestTwo:\n"
+        "    def test_three(self): ...\n"
+        "def helper(): ...\n"
+    )
+    found = [(claim.number, claim.test) for claim in matrix.claims(folder)]
+    assert found == [
+        ("A1", "test_one"),
+        ("B2", "test_one"),
+        ("B3", "test_one"),
+        ("A1", "TestTwo::test_three"),
+        ("C4", "TestTwo::test_three"),
+    ]

@@ -1,0 +1,327 @@
+"""The web process: Flask, Socket.IO and everything they need, put together in `create_app`.
+
+Run as a program (`./taskroom web` does that) it serves until SIGTERM and then drains: nobody is let in, every socket is
+sent away to come back a moment later, and the process ends with status 0.
+"""
+
+from __future__ import annotations
+
+if __name__ == "__main__":
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # eventlet says that it is deprecated; docs/architecture.md says so too
+        import eventlet
+
+    eventlet.monkey_patch()
+
+import gc
+import logging
+import signal
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+import redis
+from flask import Flask
+from redis.exceptions import RedisError
+
+import admin
+import api
+import pages
+from admin.metrics import Sampler
+from config import Config, ConfigError
+from connections import IDLE_FOR_S, Connections, Listener, most_connections
+from database import Database
+from delivery.announcer import TailAnnouncer
+from delivery.event_log import EventLog, connect
+from delivery.guard import Guard, origin_check
+from delivery.published import Published
+from delivery.refusals import Refusals
+from delivery.rooms import Rooms
+from delivery.sockets import Sockets
+from delivery.subscriber import Subscriber
+from door import Door, refuse, watched
+from extensions import on_revocation, socketio
+from logs import set_up_logs
+from loop_watch import LoopWatch
+from pages import security, session
+from tasks import events
+from tasks.errors import Unauthenticated
+from tasks.lifecycle import Limits
+from tasks.queue import TaskQueue
+from tasks.registry import load_jobs
+from tasks.service import Tasks
+from websocket_progress_handler import (
+    METRICS_INTERVAL_S,
+    SWEEP_S,
+    AdminDashboardWebSocket,
+    Dispatch,
+    WebSocketProgressHandler,
+)
+
+log = logging.getLogger("taskroom.web")
+
+MAX_CONNECTIONS = 20_000
+SOCKET_TIMEOUT_S = 60
+DRAIN_S = 2.0
+LIVE_WITHIN_S = 1.0
+MAX_MESSAGE_BYTES = 64 * 1024
+ROOT = Path(__file__).resolve().parent
+
+
+@dataclass
+class Taskroom:
+    """What the app consists of; `extensions.current()` hands it to views and handlers."""
+
+    config: Config
+    database: Database
+    analysis: Database
+    redis: redis.Redis
+    event_log: EventLog
+    announcer: TailAnnouncer
+    tasks: Tasks
+    rooms: Rooms
+    sampler: Sampler
+    sockets: Sockets
+    progress_handler: WebSocketProgressHandler
+    dashboard: AdminDashboardWebSocket
+    refusals: Refusals
+    guard: Guard
+    connections: Connections
+    door: Door | None = None
+    loop_watch: LoopWatch | None = None
+
+    def about_this_process(self) -> dict[str, Any]:
+        """What the metrics tell of this web process: how late its loop is, whom it refused and why."""
+        loop = self.loop_watch.figures() if self.loop_watch else {}
+        return {**loop, "refused": dict(self.refusals.by_reason)}
+
+    def start_draining(self) -> None:
+        """Begin nothing more, seem ready for nothing more, and send everybody away to come back a moment later."""
+        self.guard.is_draining = True
+        if self.door is not None:
+            self.door.is_draining = True
+        self.progress_handler.drain()
+
+
+def create_app(config: Config) -> Flask:
+    """The whole application, not yet listening to Redis: `start_background` does that."""
+    load_jobs(config.job_modules)
+    app = Flask(__name__, root_path=str(ROOT))
+    security.protect(app, config)
+    refusals = Refusals()
+    socketio.init_app(app, **socket_options(config, refusals))
+    app.extensions["taskroom"] = put_together(config, refusals)
+    session.register(app)
+    pages.register(app)
+    api.register(app)
+    admin.register(app)
+    room: Taskroom = app.extensions["taskroom"]
+    room.door = Door(app.wsgi_app, room.connections, room.refusals, longest_body)
+    app.wsgi_app = room.door  # type: ignore[method-assign]
+    security.trust_proxies(app, config.trusted_proxies)
+    return app
+
+
+def socket_options(config: Config, refusals: Refusals) -> dict[str, object]:
+    """How Socket.IO is set up: one client's events in order, small messages, origins as configured."""
+    return {
+        "async_mode": config.async_mode,
+        "async_handlers": False,
+        "manage_session": False,
+        "cors_allowed_origins": origin_check(config.allowed_origins, refusals),
+        "max_http_buffer_size": MAX_MESSAGE_BYTES,
+        "ping_interval": 10,
+        "ping_timeout": 10,
+        "allow_upgrades": True,
+    }
+
+
+def longest_body(path: str) -> int:
+    """How many bytes a request to this path may bring."""
+    return MAX_MESSAGE_BYTES if path.startswith("/socket.io/") else security.MAX_BODY_BYTES
+
+
+def put_together(config: Config, refusals: Refusals) -> Taskroom:
+    """Build the parts, bottom up."""
+    database = Database(config.database_url)
+    client = connect(config.requires_redis_url)
+    event_log = EventLog(client, config.redis_prefix)
+    announcer = TailAnnouncer(database, event_log)
+    limits = Limits(config.max_concurrent_tasks, config.max_user_tasks)
+    tasks = Tasks(config, database, announcer, TaskQueue(database, client, config.redis_prefix, limits))
+    send = sender(config)
+    connections = Connections(refusals, config.trusted_proxies > 0, most_connections(MAX_CONNECTIONS))
+    guard = Guard(socketio.server, refusals, MAX_MESSAGE_BYTES, refuse, connections.become_socket)
+    guard.install()
+
+    dispatch = Dispatch(config.redis_prefix, event_log, Published(database, refusals))
+    spawn = socketio.start_background_task
+    subscriber = Subscriber(config.requires_redis_url, dispatch, lambda: tell_live(False), lambda: spawn(come_back))
+    rooms = Rooms(database, event_log, announcer, subscriber, send, spawn)
+    sockets = Sockets(socketio, rooms, event_log, send, guard.end)
+    handler = WebSocketProgressHandler(socketio, sockets, rooms, tasks, database, config)
+    sampler = Sampler(config, database, client, lambda: len(sockets.by_sid), lambda: room.about_this_process())
+    dashboard = AdminDashboardWebSocket(socketio, sockets, rooms, event_log, sampler.sample)
+    dispatch.serve(rooms, sockets, dashboard)
+    handler.register()
+    dashboard.register()
+
+    def tell_live(is_live: bool) -> None:
+        sockets.to_all(events.packet("live_status", {"live": is_live}))
+
+    def come_back() -> None:
+        rooms.resync()
+        tell_live(True)
+
+    room = Taskroom(
+        config,
+        database,
+        Database(config.database_url, pooled=not database.is_sqlite),
+        client,
+        event_log,
+        announcer,
+        tasks,
+        rooms,
+        sampler,
+        sockets,
+        handler,
+        dashboard,
+        refusals,
+        guard,
+        connections,
+    )
+    return room
+
+
+def sender(config: Config) -> Callable[[str, str], None]:
+    """How packets reach sockets: the only place where eventlet and the other async mode part."""
+    from delivery.fanout import Fanout, use_native_threads
+
+    if config.async_mode == "eventlet" and is_green():
+        use_native_threads()
+    return Fanout(socketio.server).send
+
+
+def is_green() -> bool:
+    """Whether this process runs on eventlet's loop."""
+    patcher = sys.modules.get("eventlet.patcher")
+    return patcher is not None and bool(patcher.is_monkey_patched("socket"))
+
+
+def start_background(app: Flask) -> None:
+    """Listen to Redis and do what has to be done every few seconds."""
+    room: Taskroom = app.extensions["taskroom"]
+    try:
+        room.rooms.subscriber.subscribe(room.event_log.control_channel)
+    except RedisError:
+        log.debug("the control channel is subscribed with the first connection")
+    socketio.start_background_task(room.rooms.subscriber.run)
+    socketio.start_background_task(_every, SWEEP_S, room.progress_handler.sweep_revoked)
+    socketio.start_background_task(_every, METRICS_INTERVAL_S, room.dashboard.send_metrics)
+    socketio.start_background_task(_every, SWEEP_S, room.guard.sweep)
+    socketio.start_background_task(_every, SWEEP_S, room.connections.sweep)
+    on_revocation(lambda **login: _close_everywhere(room, **login))
+
+
+def _every(interval_s: float, step: Callable[[], None]) -> None:
+    while True:
+        time.sleep(interval_s)
+        try:
+            step()
+        except Exception:
+            log.exception("%s failed; it is tried again in %g s", step.__qualname__, interval_s)
+
+
+def _close_everywhere(room: Taskroom, user_id: int, session_id: int | None = None, token_id: int | None = None) -> None:
+    """Close a login's sockets here at once, and in every other process as soon as Redis carries the word there."""
+    sids = room.sockets.of_login(user_id, session_id, token_id)
+    room.sockets.close(sids, Unauthenticated("Your login has ended. Sign in again."))
+    order = {"user_id": user_id, "session_id": session_id, "token_id": token_id}
+    try:
+        room.event_log.publish(room.event_log.control_channel, orjson.dumps(order).decode())
+    except RedisError:
+        log.warning("other web processes close this login's sockets at their next sweep")
+
+
+def serve(config: Config) -> None:
+    """Serve on eventlet until SIGTERM or Ctrl-C, then drain."""
+    import eventlet.wsgi
+
+    stop = eventlet.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: None if stop.ready() else stop.send(None))
+    app = create_app(config)
+    room: Taskroom = app.extensions["taskroom"]
+    listening = eventlet.listen((config.host, config.port), backlog=1024)
+    start_background(app)
+    wait_for_redis(room)
+    room.loop_watch = watch_loop()
+    eventlet.spawn(
+        eventlet.wsgi.server,
+        Listener(listening, room.connections, eventlet.sleep),
+        app,
+        protocol=watched(eventlet.wsgi.HttpProtocol, room.connections, room.refusals),
+        log_output=False,
+        debug=False,
+        max_size=MAX_CONNECTIONS,
+        socket_timeout=SOCKET_TIMEOUT_S,
+        keepalive=IDLE_FOR_S,
+    )
+    keep_collections_short()
+    log.info("serving on http://%s:%d", config.host, listening.getsockname()[1])
+    stop.wait()
+    log.info("draining")
+    room.start_draining()
+    deadline_s = time.monotonic() + DRAIN_S
+    while len(room.connections) and time.monotonic() < deadline_s:
+        eventlet.sleep(0.05)
+
+
+def wait_for_redis(room: Taskroom) -> None:
+    """Give Redis a moment to answer, so that whoever comes first after a restart is live at once."""
+    deadline_s = time.monotonic() + LIVE_WITHIN_S
+    while not room.rooms.subscriber.is_live and time.monotonic() < deadline_s:
+        time.sleep(0.01)
+
+
+def watch_loop() -> LoopWatch:
+    """Measure from now on how late this process's loop is."""
+    import eventlet.patcher
+
+    threading, native_time = eventlet.patcher.original("threading"), eventlet.patcher.original("time")
+    watch = LoopWatch(threading.get_ident(), eventlet.sleep, native_time.sleep)
+    eventlet.spawn(watch.measure)
+    threading.Thread(target=watch.look, name="loop-watch", daemon=True).start()
+    return watch
+
+
+def keep_collections_short() -> None:
+    """Spare the garbage collector what lives as long as the process; its pauses were the longest waits of all."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
+
+
+def main() -> int:
+    """The program: settings from the environment; exit status 0, or 2 for settings that cannot work."""
+    try:
+        config = Config.from_env()
+        set_up_logs(config.log_format)
+        serve(config)
+    except (ConfigError, OSError) as error:
+        print(f"taskroom web: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    status = main()
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.exit(status)
