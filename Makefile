@@ -1,4 +1,4 @@
-# Everyday commands. `make help` lists them; `make check` is exactly what CI runs.
+# Everyday commands. `make help` lists them; `make check` is what CI runs.
 # Works with GNU make 3.81 (macOS) and later, and needs python3 >= 3.11; everything else is brought by `make setup`.
 
 VENV  := .venv
@@ -12,7 +12,7 @@ PARALLEL = -n auto --maxprocesses 4 --dist loadfile
 UV_COMPILE = $(PY) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run demo test quick lint check format matrix matrix-check lock clean
+.PHONY: help setup setup-dev run demo test test-again quick lint check format matrix matrix-check lock clean
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z][a-z-]*:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +31,9 @@ demo: setup ## Start a server, scan this repository in the terminal, end
 
 test: setup-dev ## Run all tests
 	@$(PY) -m pytest $(PARALLEL) $(PYTEST_ARGS)
+
+test-again: setup-dev ## Run the tests that failed last time, one after the other
+	@$(PY) -m pytest --last-failed --last-failed-no-failures none $(PYTEST_ARGS)
 
 quick: setup-dev ## Run the tests that start no servers, on every core
 	@$(PY) -m pytest -m "not slow" $(PARALLEL) $(PYTEST_ARGS)
