@@ -56,6 +56,7 @@ class Config:
     cancel_grace_s: float
     lease_s: float
     async_mode: str
+    fanout: str
     job_modules: tuple[str, ...]
 
     @classmethod
@@ -105,6 +106,7 @@ class Config:
             cancel_grace_s=reader.number("CANCEL_GRACE_SECONDS", 10.0, 0.0, 600.0, float),
             lease_s=reader.number("LEASE_SECONDS", 15.0, 2.0, 600.0, float),
             async_mode=reader.choice("ASYNC_MODE", "eventlet", ("eventlet", "threading")),
+            fanout=reader.choice("FANOUT", "direct", ("direct", "stock")),
             job_modules=("jobs", *reader.words("JOB_MODULES")),
         )
 
