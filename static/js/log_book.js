@@ -43,6 +43,11 @@ export class LogBook {
     for (let n = from; n <= to; n += 1) if (!this.#lines.has(n)) this.#absent.add(n);
   }
 
+  /** The log may have been asked about lines that were only on their way: ask once more. */
+  forgetAbsent() {
+    this.#absent.clear();
+  }
+
   isAbsent(n) {
     return this.#absent.has(n);
   }

@@ -1,9 +1,9 @@
 /**
  * What a task looks like after one more event: pure, without socket, clock or page.
  *
- * `seq` and `epoch` are the position in the live tail. Within an epoch an event is applied once and in order; a hole
- * is answered with "gap" and changes nothing, so that the caller can ask for what lacks. `lenient` is for a replay,
- * in which runs of progress have been collapsed and holes are lawful.
+ * `seq` and `epoch` are the position in the live tail. Within an epoch an event is applied once and in order. Progress
+ * and an end hold the whole state, so what they overtook may lack: a replay and a slow reader get only the newest.
+ * A hole before any other event is answered with "gap" and changes nothing, so that the caller can ask for what lacks.
  */
 
 export const FINAL_STATUS = { task_completed: "completed", task_error: "failed", task_cancelled: "cancelled" };
@@ -18,9 +18,9 @@ export function initialState(taskId, snapshot = null) {
 }
 
 /** Answers `{state, outcome}`; outcome is "applied", "reset", "duplicate", "gap" or "foreign". */
-export function reduce(state, name, data, { lenient = false } = {}) {
+export function reduce(state, name, data) {
   if (data?.task_id !== state.taskId) return { state, outcome: "foreign" };
-  const verdict = place(state, name, data, lenient);
+  const verdict = place(state, name, data);
   if (verdict === "duplicate" || verdict === "gap") return { state, outcome: verdict };
   const placed = { ...state, ...position(state, data, verdict) };
   return { state: { ...placed, ...content(placed, name, data) }, outcome: verdict };
@@ -34,13 +34,13 @@ export function refresh(state, snapshot) {
   return { ...state, shownSeq, task: { ...state.task, ...fields(snapshot) }, at: snapshot.timestamp ?? state.at };
 }
 
-function place(state, name, data, lenient) {
-  const whole = data.snapshot === true || name in FINAL_STATUS;
-  if (!Number.isInteger(data.seq)) return whole && !isFinal(state.task.status) ? "applied" : "duplicate";
+function place(state, name, data) {
+  const starts = data.snapshot === true || name in FINAL_STATUS;
+  if (!Number.isInteger(data.seq)) return starts && !isFinal(state.task.status) ? "applied" : "duplicate";
   if (state.retired.includes(data.epoch)) return "duplicate";
-  if (data.epoch !== state.epoch) return whole || state.epoch === null ? "reset" : "gap";
+  if (data.epoch !== state.epoch) return starts || state.epoch === null ? "reset" : "gap";
   if (data.seq <= state.seq) return "duplicate";
-  return data.seq === state.seq + 1 || lenient || data.snapshot === true ? "applied" : "gap";
+  return data.seq === state.seq + 1 || starts || name === "progress_update" ? "applied" : "gap";
 }
 
 function position(state, data, verdict) {

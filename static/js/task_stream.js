@@ -106,11 +106,12 @@ export class TaskStream {
     if (name === "task_log") this.#takeLines(data);
     if (!this.isJoined && !this.#joining) return;
     const wasFinal = this.isFinal;
-    const { state, outcome } = reduce(this.state, name, data, { lenient: this.#acceptsHoles() });
+    const { state, outcome } = reduce(this.state, name, data);
     if (outcome === "gap") this.#rejoin();
     if (outcome !== "applied" && outcome !== "reset") return;
     this.state = state;
     this.#heard(data);
+    if (data.snapshot === true || this.isFinal) this.log.forgetAbsent();
     if (Number.isInteger(data.log_total)) this.log.learnTotal(data.log_total);
     this.#showPending();
     this.#tell("task");
@@ -158,15 +159,15 @@ export class TaskStream {
     return (isFinal(task?.status) && !this.isFinal) || task?.epoch !== epoch || task.seq > seq;
   }
 
-  #acceptsHoles() {
-    const now = this.#timers.now();
-    return this.isCatchingUp || now - this.#lastRejoinAt < REJOIN_GAP_MS;
-  }
-
+  /** Asks for what lacks after the known position: at once, but not over and over. */
   #rejoin() {
-    this.#lastRejoinAt = this.#timers.now();
+    if (this.#joining) return;
     this.isJoined = false;
-    this.join();
+    const now = this.#timers.now();
+    const wait = Math.max(0, this.#lastRejoinAt + REJOIN_GAP_MS - now);
+    this.#lastRejoinAt = now + wait;
+    if (wait) this.#retryTimer = this.#timers.set(() => this.join(), wait);
+    else this.join();
   }
 
   #joinRefused(error) {

@@ -5,11 +5,11 @@ const event = (seq, fields = {}, epoch = "e1") => ({ task_id: "t", epoch, seq, t
 const progress = (seq, percent, fields = {}, epoch = "e1") =>
   event(seq, { status: "running", attempt: 1, progress_percent: percent, ...fields }, epoch);
 
-/** Applies [name, data, options] one after the other; answers the last state and all outcomes. */
+/** Applies [name, data] one after the other; answers the last state and all outcomes. */
 function play(steps, state = initialState("t")) {
   const outcomes = [];
-  for (const [name, data, options] of steps) {
-    const result = reduce(state, name, data, options);
+  for (const [name, data] of steps) {
+    const result = reduce(state, name, data);
     state = result.state;
     outcomes.push(result.outcome);
   }
@@ -22,20 +22,27 @@ test("A8 A10", "each event is applied once and in order; a hole is named and cha
     ["progress_update", progress(5, 20)],
     ["progress_update", progress(5, 20)],
     ["progress_update", progress(3, 5)],
-    ["progress_update", progress(8, 80)],
+    ["task_log", event(8, { lines: [] })],
+    ["task_retrying", event(8, { attempt: 2 })],
     ["progress_update", progress(6, 30)],
   ]);
-  equal(outcomes, ["reset", "applied", "duplicate", "duplicate", "gap", "applied"]);
+  equal(outcomes, ["reset", "applied", "duplicate", "duplicate", "gap", "gap", "applied"]);
   equal([state.seq, state.task.progress_percent], [6, 30]);
 });
 
-test("A10", "in a replay holes are lawful: progress was collapsed", () => {
+test("A10 A17", "progress, a snapshot and an end are whole: what they overtook may lack; before log and retry nothing may", () => {
   const { outcomes, state } = play([
     ["progress_update", progress(1, 1, { snapshot: true })],
-    ["progress_update", progress(9, 50), { lenient: true }],
-    ["task_log", event(12, { lines: [] }), { lenient: true }],
+    ["progress_update", progress(9, 50)],
+    ["task_log", event(12, { lines: [] })],
+    ["task_log", event(10, { lines: [] })],
+    ["progress_update", progress(40, 60, { snapshot: true })],
+    ["task_retrying", event(42, { attempt: 2 })],
+    ["progress_update", progress(9, 50)],
+    ["task_completed", event(70, { results: {} })],
   ]);
-  equal([outcomes, state.seq], [["reset", "applied", "applied"], 12]);
+  equal(outcomes, ["reset", "applied", "gap", "applied", "applied", "gap", "duplicate", "applied"]);
+  equal([state.seq, state.task.status], [70, "completed"]);
 });
 
 test("A8", "a task without events yet is joined with its snapshot at 0", () => {
@@ -109,32 +116,48 @@ test("F4", "what was read over HTTP is shown, and the replay after it steps over
   let { state } = play([["progress_update", progress(5, 20, { snapshot: true })]]);
   state = refresh(state, { task_id: "t", epoch: "e1", seq: 30, status: "running", attempt: 1, progress_percent: 70, timestamp: "2026-11-21T14:01:00Z" });
   equal([state.seq, state.task.progress_percent], [5, 70]);
-  const replayed = play([["progress_update", progress(12, 40), { lenient: true }], ["progress_update", progress(31, 71), { lenient: true }]], state);
+  const replayed = play([["progress_update", progress(12, 40)], ["progress_update", progress(31, 71)]], state);
   equal([replayed.state.seq, replayed.state.task.progress_percent], [31, 71]);
   const stale = refresh(replayed.state, { task_id: "t", epoch: null, seq: null, status: "running", attempt: 1, progress_percent: 60 });
   equal(stale.task.progress_percent, 71);
 });
 
-test("A8 A10", "whatever is dropped, doubled and replayed: no event twice, none out of order, the end is the end", () => {
+test("A8 A10 A17", "whatever is dropped, doubled and replayed: no event twice, none out of order, no line missing, the end is the end", () => {
   let seed = 42;
   const random = () => ((seed = (seed * 1_103_515_245 + 12_345) % 2 ** 31) / 2 ** 31);
+  const moment = (seq) => {
+    if (seq === 40) return ["task_completed", event(40, { results: {} })];
+    return seq % 4 === 0 ? ["task_log", event(seq, { lines: [] })] : ["progress_update", progress(seq, (seq - 1) * 2)];
+  };
+  const history = Array.from({ length: 40 }, (_, i) => moment(i + 1));
   for (let round = 0; round < 300; round += 1) {
-    const history = Array.from({ length: 40 }, (_, i) => (i === 39 ? ["task_completed", event(40, { results: {} })] : ["progress_update", progress(i + 1, i * 2)]));
     let state = initialState("t");
     let [shown, at] = [-1, 0];
-    while (state.task.status !== "completed") {
+    const logged = [];
+    while (state.seq < 39) {
       const [name, data] = history[at];
       const before = state.seq;
-      const result = reduce(state, name, data, { lenient: state.seq === 0 });
+      const result = reduce(state, name, data);
       state = result.state;
       ok(state.seq >= before, "seq never falls");
       ok((state.task.progress_percent ?? 0) >= shown, "percent never falls");
       shown = state.task.progress_percent ?? shown;
+      if (name === "task_log" && result.outcome === "applied") logged.push(data.seq);
       const dice = random();
       if (result.outcome === "gap") at = state.seq; // the re-join: from the position on
       else if (dice < 0.1) at = Math.max(0, at - Math.floor(random() * 5)); // doubled
-      else at = Math.min(39, at + (dice < 0.25 ? 1 + Math.floor(random() * 4) : 1)); // some dropped
+      else if (dice < 0.25) at = lost(history, at, 1 + Math.floor(random() * 4));
+      else at = Math.min(38, at + 1);
     }
+    state = play([history[39]], state).state;
     equal([state.seq, state.task.progress_percent], [40, 100]);
+    equal(logged, [4, 8, 12, 16, 20, 24, 28, 32, 36]);
   }
 });
+
+/** The next one after up to `many` progress events that do not arrive: lawful before progress, a hole before a line. */
+function lost(history, at, many) {
+  let next = at + 1;
+  while (many-- > 0 && next < 38 && history[next][0] === "progress_update") next += 1;
+  return Math.min(38, next);
+}

@@ -62,28 +62,72 @@ test("A10 F4", "after a reconnect it joins with its position and is not live unt
   equal([connection.state.name, stream.state.seq, stream.behind], ["live", 6, 0]);
 });
 
-test("A8", "a hole makes it ask again from before the hole, once, and the replay fills it", async () => {
-  const { socket, stream, joins, progress } = await live();
-  socket.answer = () => ({ ok: true, task_id: "t", epoch: "e1", seq: 5, recovered: true, replayed: 4 });
-  progress(5, 50);
+test("A8", "a hole before a retry makes it ask again from before the hole, once, and the replay fills it", async () => {
+  const { socket, stream, joins, progress, timers } = await live();
+  socket.answer = () => ({ ok: true, task_id: "t", epoch: "e1", seq: 6, recovered: true, replayed: 4 });
+  const retry = (seq) => socket.fire("task_retrying", { task_id: "t", epoch: "e1", seq, timestamp: at(timers.now()), attempt: 2, error: "hung up" });
+  retry(5);
   equal([stream.state.seq, joins().length], [1, 2]);
   equal(joins().at(-1), { task_id: "t", last_seq: 1, epoch: "e1" });
-  for (const seq of [2, 3, 4, 5]) progress(seq, seq * 10);
+  retry(6);
+  equal([stream.state.seq, joins().length], [1, 2], "what comes meanwhile does not step over the hole");
+  progress(4, 40);
+  retry(5);
+  retry(6);
   await settled();
-  equal([stream.state.seq, stream.state.task.progress_percent, joins().length], [5, 50, 2]);
+  equal([stream.state.seq, stream.state.task.status, stream.state.task.progress_percent, joins().length], [6, "queued", 40, 2]);
 });
 
-test("A17", "a slow client whose progress is thinned out does not join over and over", async () => {
+test("A8 D6", "holes that never end do not make it join over and over", async () => {
+  const { socket, stream, joins, timers } = await live();
+  socket.answer = () => ({ ok: true, task_id: "t", epoch: "e1", seq: 1, recovered: true, replayed: 0 });
+  for (let seq = 3; seq < 203; seq += 2) {
+    socket.fire("task_retrying", { task_id: "t", epoch: "e1", seq, timestamp: at(timers.now()), attempt: 2 });
+    await timers.pass(100);
+  }
+  equal([stream.state.seq, joins().length], [1, 4], "the first one at once, then one in five seconds");
+});
+
+test("A17", "a slow client whose progress is thinned out is live all the time and asks for nothing", async () => {
   const { stream, joins, progress, socket, timers } = await live();
-  socket.answer = () => ({ ok: true, task_id: "t", epoch: "e1", seq: 3, recovered: true, replayed: 1 });
-  progress(3, 3);
-  progress(3, 3);
-  await settled();
-  for (let seq = 5; seq < 60; seq += 2) {
+  const before = socket.sent.length;
+  for (let seq = 3; seq < 60; seq += 2) {
     progress(seq, seq);
     await timers.pass(50);
   }
-  equal([stream.state.seq, joins().length], [59, 2]);
+  equal([stream.state.seq, stream.state.task.progress_percent, stream.isJoined, stream.isCatchingUp], [59, 59, true, false]);
+  equal([joins().length, socket.sent.length], [1, before]);
+});
+
+test("A17 F11", "a slow client that lost all that waited sees in the snapshot which lines it lacks, and fetches them, without joining or polling", async () => {
+  const { socket, stream, joins, progress, timers, http } = await live();
+  const line = (n) => ({ n, at: at(0), level: "info", text: `${n}` });
+  const asked = [];
+  let stored = 2;
+  socket.answer = (name, { from_line: from, limit } = {}) => {
+    if (name !== "get_task_log") return { ok: true };
+    asked.push([from, limit]);
+    const last = Math.min(stored, from + limit - 1);
+    const lines = Array.from({ length: Math.max(0, last - from + 1) }, (_, i) => line(from + i));
+    return { ok: true, lines, next_line: last < stored ? last + 1 : null, total_lines: stored };
+  };
+  stream.fetcher.want(1);
+  socket.fire("task_log", { task_id: "t", epoch: "e1", seq: 2, timestamp: at(0), lines: [line(1), line(2)] });
+  progress(3, 10, { log_total: 3 }); // the third line is on its way: asked for too early, and then its event is dropped
+  await settled();
+  equal(asked, [[3, 1]]);
+  stored = 700;
+  progress(900, 60, { snapshot: true, log_total: 700 });
+  await timers.pass(60);
+  equal(asked, [[3, 1], [201, 500], [3, 198]]);
+  equal([stream.log.missing(1, Infinity), stream.log.total, stream.state.task.progress_percent], [[], 700, 60]);
+  stored = 950;
+  socket.fire("task_completed", { task_id: "t", epoch: "e1", seq: 2000, timestamp: at(0), results: {}, log_total: 950 });
+  await timers.pass(60);
+  equal([stream.state.task.status, stream.log.missing(1, Infinity), stream.log.total], ["completed", [], 950]);
+  equal([joins().length, http.length, asked.length], [1, 0, 4]);
+  await timers.pass(120_000);
+  equal([http.length, asked.length], [0, 4], "nothing is asked again");
 });
 
 test("F11 A10", "log lines lost with a hole or an epoch are fetched by their numbers, none twice", async () => {
