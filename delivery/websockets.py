@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, Protocol
 
+from delivery.frames import MAX_FRAGMENTS, unmask
 from delivery.packets import Malformed
 from delivery.refusals import Reason, Refusals
-
-MAX_FRAGMENTS = 16
 
 
 class Gate(Protocol):
@@ -105,11 +104,3 @@ def _limited_frames(gate: Gate, receive: Callable[..., Any], sid: str) -> Callab
         return got
 
     return limited
-
-
-def unmask(data: bytes, mask: Iterable[int], length: int | None = None, offset: int = 0) -> bytes:
-    """RFC 6455, 5.3, as one operation on whole numbers instead of one per byte, which takes 10 ms for 64 KiB."""
-    size = len(data) if length is None else length
-    turned = bytes(mask)[offset % 4 :] + bytes(mask)[: offset % 4]
-    key = (turned * (size // 4 + 1))[:size]
-    return (int.from_bytes(data[:size], "big") ^ int.from_bytes(key, "big")).to_bytes(size, "big")

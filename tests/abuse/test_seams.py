@@ -13,9 +13,9 @@ import pytest
 import socketio
 from engineio.payload import Payload
 
+from delivery.frames import unmask
 from delivery.guard import addressed
 from delivery.packets import MAX_PACKETS, Malformed, check_frame, check_message, error_packets
-from delivery.websockets import unmask
 from tests.fixtures.machine import ROOT
 
 pytestmark = [pytest.mark.req("D5", "K2")]
@@ -73,7 +73,7 @@ import inspect, warnings
 warnings.simplefilter("ignore")
 from engineio.async_drivers.eventlet import _async
 from eventlet import websocket, wsgi
-from delivery.websockets import unmask
+from delivery.frames import unmask
 assert issubclass(_async["websocket"], websocket.WebSocketWSGI)
 ws = websocket.RFC6455WebSocket(None, {}, 13)
 assert list(inspect.signature(ws._recv_frame).parameters) == ["message"]
