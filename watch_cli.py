@@ -8,138 +8,18 @@ from __future__ import annotations
 
 import json
 import os
-import queue
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import click
-import requests
-import socketio
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from config import Client
+from follower import FINAL, Api, Follower
 
-TIMEOUT_S = 15
-FINAL = {"task_completed": 0, "task_error": 1, "task_cancelled": 130}
-EVENTS = ("progress_update", "task_log", "task_retrying", *FINAL)
 SHOWN_LEVELS = {"warning": "yellow", "error": "red"}
-
-
-@dataclass
-class Api:
-    """The HTTP side of one server, with a token."""
-
-    client: Client
-
-    def call(self, method: str, path: str, **options: Any) -> dict[str, Any]:
-        """One request; what the server refuses becomes its own sentence and exit status 1."""
-        url = f"{self.client.url}/api/v1{path}"
-        try:
-            answer = requests.request(method, url, headers=self.headers, timeout=TIMEOUT_S, **options)
-            content = answer.json()
-        except requests.JSONDecodeError:
-            raise click.ClickException(
-                f"{self.client.url} does not answer like Taskroom (status {answer.status_code})."
-            ) from None
-        except requests.RequestException:
-            raise click.ClickException(
-                f"No Taskroom answers at {self.client.url}. Start it with: ./taskroom serve"
-            ) from None
-        if not answer.ok:
-            error = content.get("error", {})
-            fields = (error.get("details") or {}).get("fields") or {}
-            sentences = [f"{name}: {words}" for name, words in fields.items()] or [error.get("message", "refused")]
-            raise click.ClickException("\n".join(sentences))
-        return dict(content)
-
-    @property
-    def headers(self) -> dict[str, str]:
-        return {"Authorization": f"Bearer {self.client.token}"}
-
-
-class Follower:
-    """Follows one task live: joins, joins again after a broken connection with what it has seen, to the end."""
-
-    def __init__(self, client: Client, task_id: str) -> None:
-        self._client = client
-        self._task_id = task_id
-        self._events: queue.Queue[tuple[str, dict[str, Any]]] = queue.Queue()
-        self._last_seq: int | None = None
-        self._epoch: str | None = None
-        self._lines = 0
-        self._socket = socketio.Client(
-            reconnection=True, reconnection_delay=1, reconnection_delay_max=5, handle_sigint=False
-        )
-        # python-engineio hands each message to a thread of its own, which loses their order on a busy machine.
-        trigger = self._socket.eio._trigger_event
-        self._socket.eio._trigger_event = lambda event, *data, **_: trigger(event, *data, run_async=False)
-        self._socket.on("connect", self._join)
-        for name in EVENTS:
-            self._socket.on(name, lambda data, name=name: self._events.put((name, data)))
-
-    def follow(self) -> Any:
-        """Yield (event, data) in order, each log line once, up to the final event."""
-        headers = {"Authorization": f"Bearer {self._client.token}"}
-        try:
-            self._socket.connect(self._client.url, headers=headers, wait_timeout=TIMEOUT_S, retry=False)
-        except socketio.exceptions.ConnectionError as error:
-            raise click.ClickException(f"No live connection to {self._client.url}: {error}") from None
-        try:
-            while True:
-                name, data = self._next()
-                if data.get("task_id") != self._task_id or not self._is_next(data):
-                    continue
-                yield from self._lines_before(name, data)
-                if name != "task_log":
-                    yield name, data
-                if name in FINAL:
-                    return
-        finally:
-            self._socket.disconnect()
-
-    def _next(self) -> tuple[str, dict[str, Any]]:
-        while True:
-            try:
-                return self._events.get(timeout=0.5)
-            except queue.Empty:
-                continue
-
-    def _join(self) -> None:
-        seen = {} if self._last_seq is None else {"last_seq": self._last_seq, "epoch": self._epoch}
-        self._socket.emit("join_task", {"task_id": self._task_id, **seen}, callback=self._joined)
-
-    def _joined(self, answer: Mapping[str, Any]) -> None:
-        if not answer.get("ok"):
-            message = answer.get("error", {}).get("message", "refused")
-            self._events.put(("task_error", {"task_id": self._task_id, "error": message, "seq": None, "epoch": None}))
-
-    def _is_next(self, data: Mapping[str, Any]) -> bool:
-        if data.get("seq") is None or data["epoch"] != self._epoch:
-            self._epoch, self._last_seq = data.get("epoch"), data.get("seq")
-            return True
-        if self._last_seq is not None and data["seq"] <= self._last_seq:
-            return False
-        self._last_seq = data["seq"]
-        return True
-
-    def _lines_before(self, name: str, data: Mapping[str, Any]) -> Any:
-        """The log lines that this event brings or says to exist, fetched where they did not come by themselves."""
-        lines = [line for line in data.get("lines", ()) if line["n"] > self._lines]
-        wanted = lines[-1]["n"] if lines else (data.get("log_total") or 0) if name in FINAL else self._lines
-        if lines and lines[0]["n"] == self._lines + 1:
-            self._lines = lines[-1]["n"]
-            yield "task_log", {**data, "lines": lines}
-        while self._lines < wanted:
-            part = Api(self._client).call(
-                "GET", f"/tasks/{self._task_id}/log", params={"from": self._lines + 1, "limit": 1000}
-            )
-            if not part["lines"]:
-                return
-            self._lines = part["lines"][-1]["n"]
-            yield "task_log", {"task_id": self._task_id, "lines": part["lines"]}
 
 
 def show(client: Client, task_id: str, as_json: bool) -> int:

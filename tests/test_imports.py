@@ -19,6 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("cli", "supervisor"),
     ("web_app", "watch_cli"),
+    ("follower",),
     ("websocket_progress_handler", "pages", "admin", "api", "accounts_cli", "doctor", "database_cli"),
     ("door",),
     ("connections", "loop_watch", "tasks.worker", "tasks.scheduler"),
