@@ -71,7 +71,7 @@ def test_what_is_lost_on_the_way_is_asked_for_again(page: Page, running: TaskByH
     page.goto(running.url)
     expect(page.locator("[data-fresh]").first).to_have_text(re.compile("^Live"))
     expect(page.locator("[data-percent-value]")).to_have_text("20.0")
-    joined = len(line.joins())
+    line.sent.clear()
     line.fate = lambda name, data: 0 if name == "task_log" else 1
     running.work.log("lost on the way")
     page.wait_for_timeout(500)
@@ -80,6 +80,25 @@ def test_what_is_lost_on_the_way_is_asked_for_again(page: Page, running: TaskByH
     running.work.log("not lost")
     expect(page.locator("[data-log-lines]")).to_contain_text("lost on the way")
     expect(page.locator("[data-log-lines]")).to_contain_text("not lost")
+    expect(page.locator("[data-percent-value]")).to_have_text("30.0")
+    assert [name for name, _ in line.sent] == ["get_task_log"], "progress is whole, and the line is known by its number"
+    numbers = lines_of(page)
+    assert numbers == list(range(1, len(numbers) + 1))
+
+
+@pytest.mark.req("A8", "A10")
+def test_a_hole_before_a_line_is_asked_for_once_and_filled(page: Page, running: TaskByHand) -> None:
+    line = Line(page)
+    page.goto(running.url)
+    expect(page.locator("[data-percent-value]")).to_have_text("20.0")
+    joined = len(line.joins())
+    line.fate = lambda name, data: 0
+    running.to(30)
+    running.work.log("lost on the way")
+    page.wait_for_timeout(500)
+    line.fate = lambda name, data: 1
+    running.work.log("not lost")
+    expect(page.locator("[data-log-lines]")).to_contain_text("lost on the way")
     expect(page.locator("[data-percent-value]")).to_have_text("30.0")
     assert len(line.joins()) == joined + 1
     assert line.joins()[-1]["epoch"]
