@@ -77,10 +77,10 @@ def test_what_is_lost_on_the_way_is_asked_for_again(page: Page, running: TaskByH
     page.wait_for_timeout(500)
     line.fate = lambda name, data: 1
     running.to(30)
+    expect(page.locator("[data-percent-value]")).to_have_text("30.0")
     running.work.log("not lost")
     expect(page.locator("[data-log-lines]")).to_contain_text("lost on the way")
     expect(page.locator("[data-log-lines]")).to_contain_text("not lost")
-    expect(page.locator("[data-percent-value]")).to_have_text("30.0")
     assert [name for name, _ in line.sent] == ["get_task_log"], "progress is whole, and the line is known by its number"
     numbers = lines_of(page)
     assert numbers == list(range(1, len(numbers) + 1))
@@ -90,6 +90,7 @@ def test_what_is_lost_on_the_way_is_asked_for_again(page: Page, running: TaskByH
 def test_a_hole_before_a_line_is_asked_for_once_and_filled(page: Page, running: TaskByHand) -> None:
     line = Line(page)
     page.goto(running.url)
+    expect(page.locator("[data-fresh]").first).to_have_text(re.compile("^Live"))
     expect(page.locator("[data-percent-value]")).to_have_text("20.0")
     joined = len(line.joins())
     line.fate = lambda name, data: 0
