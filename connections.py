@@ -26,10 +26,12 @@ RESERVED_FILES = 256  # descriptors for the database, Redis, logs and files that
 class Connection:
     """One accepted connection. `phase` is `head` (nothing asked yet), `body`, `answer`, or `socket` for a WebSocket."""
 
-    __slots__ = ("address", "is_last", "phase", "protocol", "served", "since_s", "sock")
+    __slots__ = ("_all", "address", "is_detached", "is_last", "phase", "protocol", "served", "since_s", "sock")
 
-    def __init__(self, sock: Any) -> None:
+    def __init__(self, sock: Any, all_of_them: Connections | None = None) -> None:
+        self._all = all_of_them
         self.sock = sock
+        self.is_detached = False
         self.address: str | None = None
         self.phase = "head"
         self.since_s = time.monotonic()
@@ -52,10 +54,39 @@ class Connection:
         if self.protocol is not None:
             self.protocol.close_connection = 1
 
+    def detach(self) -> Any:
+        """Take the connection away from the WSGI server, which forgets it; returns the raw, non-blocking socket.
+
+        Whoever takes it closes it, and calls `leave` then.
+        """
+        green, self.is_detached = self.sock, True
+        green.close = _Nothing().close  # it closes itself when it is forgotten
+        if self.protocol is not None:
+            self.protocol.conn_state[1] = _Nothing()
+            self.protocol = None
+        if self._all is not None:
+            self._all.swap(self, green.fd)
+        return green.fd
+
+    def leave(self) -> None:
+        """A detached connection is closed."""
+        if self._all is not None:
+            self._all.remove(self)
+
     def cut(self) -> None:
         """End it now; whoever waits for its bytes finds it at its end."""
         with contextlib.suppress(OSError):
             self.sock.shutdown(socket.SHUT_RDWR)
+
+
+class _Nothing:
+    """What the WSGI server closes instead of a connection that it has lost."""
+
+    def shutdown(self, _how: int) -> None:
+        """Nothing is open here."""
+
+    def close(self) -> None:
+        """Nothing is open here."""
 
 
 class Connections:
@@ -80,7 +111,7 @@ class Connections:
         if len(self._all) >= self._most and not self._give_up_slowest(self._all.values()):
             self._refusals.count(Reason.SERVER_FULL, address, f"{len(self._all)} connections are open")
             return False
-        connection = Connection(sock)
+        connection = Connection(sock, self)
         if not self.is_behind_proxy and not self.name(connection, address):
             return False
         self._all[sock] = connection
@@ -111,6 +142,12 @@ class Connections:
         """The connection is closed."""
         self.release(connection)
         self._all.pop(connection.sock, None)
+
+    def swap(self, connection: Connection, sock: Any) -> None:
+        """The connection goes on with another object for the same socket."""
+        if self._all.pop(connection.sock, None) is not None:
+            self._all[sock] = connection
+        connection.sock = sock
 
     def become_socket(self, connection: Connection) -> None:
         """From here on a WebSocket: long-lived, counted elsewhere, and never a plain connection again."""

@@ -39,7 +39,8 @@ def watched(protocol: type[Any], connections: Connections, refusals: Refusals) -
                 refusals.count(Reason.MALFORMED, self.watched.address or "", f"{type(error).__name__} in a request")
             finally:
                 self.watched.protocol = None
-                connections.remove(self.watched)
+                if not self.watched.is_detached:
+                    connections.remove(self.watched)
 
         def handle_one_request(self) -> None:
             connection = self.watched
@@ -54,6 +55,10 @@ def watched(protocol: type[Any], connections: Connections, refusals: Refusals) -
             return {**super().get_environ(), ENVIRON_KEY: self.watched}
 
         def finish(self) -> None:
+            if self.watched.is_detached:
+                self.wfile.close()
+                self.rfile.close()
+                return
             if self.watched.is_last and self.watched.phase != "socket":
                 self._linger()
             super().finish()

@@ -23,7 +23,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 import redis
@@ -63,6 +63,9 @@ from websocket_progress_handler import (
     Dispatch,
     WebSocketProgressHandler,
 )
+
+if TYPE_CHECKING:
+    from delivery.fanout import Fanout
 
 log = logging.getLogger("taskroom.web")
 
@@ -155,7 +158,7 @@ def put_together(config: Config, refusals: Refusals) -> Taskroom:
     announcer = TailAnnouncer(database, event_log)
     limits = Limits(config.max_concurrent_tasks, config.max_user_tasks)
     tasks = Tasks(config, database, announcer, TaskQueue(database, client, config.redis_prefix, limits))
-    send = sender(config)
+    fanout = make_fanout(config)
     connections = Connections(refusals, config.trusted_proxies > 0, most_connections(MAX_CONNECTIONS))
     guard = Guard(socketio.server, refusals, MAX_MESSAGE_BYTES, refuse, connections.become_socket)
     guard.install()
@@ -163,8 +166,9 @@ def put_together(config: Config, refusals: Refusals) -> Taskroom:
     dispatch = Dispatch(config.redis_prefix, event_log, Published(database, refusals))
     spawn = socketio.start_background_task
     subscriber = Subscriber(config.requires_redis_url, dispatch, lambda: tell_live(False), lambda: spawn(come_back))
-    rooms = Rooms(database, event_log, announcer, subscriber, send, spawn)
-    sockets = Sockets(socketio, rooms, event_log, send, guard.end)
+    rooms = Rooms(database, event_log, announcer, subscriber, fanout.target, spawn, lambda: time.sleep(0))
+    fanout.go_direct(guard, rooms.give_up, rooms.recover)
+    sockets = Sockets(socketio, rooms, event_log, fanout.send, guard.end)
     handler = WebSocketProgressHandler(socketio, sockets, rooms, tasks, database, config)
     sampler = Sampler(config, database, client, lambda: len(sockets.by_sid), lambda: room.about_this_process())
     dashboard = AdminDashboardWebSocket(socketio, sockets, rooms, event_log, sampler.sample)
@@ -199,13 +203,14 @@ def put_together(config: Config, refusals: Refusals) -> Taskroom:
     return room
 
 
-def sender(config: Config) -> Callable[[str, str], None]:
-    """How packets reach sockets: the only place where eventlet and the other async mode part."""
+def make_fanout(config: Config) -> Fanout:
+    """How packets reach sockets: with `serve`, the only place that knows eventlet from the other async mode."""
     from delivery.fanout import Fanout, use_native_threads
 
-    if config.async_mode == "eventlet" and is_green():
+    is_eventlet = config.async_mode == "eventlet" and is_green()
+    if is_eventlet:
         use_native_threads()
-    return Fanout(socketio.server).send
+    return Fanout(socketio.server, is_eventlet and config.fanout == "direct")
 
 
 def is_green() -> bool:

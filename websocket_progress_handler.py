@@ -376,10 +376,15 @@ class Dispatch:
         """Name who gets the messages; before the subscriber runs."""
         self._rooms, self._sockets, self._dashboard = rooms, sockets, dashboard
 
-    def __call__(self, channel: str, payload: bytes) -> None:
+    def __call__(self, channel: str, payloads: list[bytes]) -> None:
         if channel.startswith(self._task_prefix):
-            self._to_room(channel.removeprefix(self._task_prefix), payload)
-        elif channel.startswith(self._user_prefix):
+            self._to_room(channel.removeprefix(self._task_prefix), payloads)
+            return
+        for payload in payloads:
+            self._take(channel, payload)
+
+    def _take(self, channel: str, payload: bytes) -> None:
+        if channel.startswith(self._user_prefix):
             if self._published.is_feed(payload, USER_FEED):
                 self._sockets.to_user(int(channel.removeprefix(self._user_prefix)), payload.decode())
         elif channel == self._log.admin_channel:
@@ -390,11 +395,11 @@ class Dispatch:
             sids = self._sockets.of_login(order["user_id"], order.get("session_id"), order.get("token_id"))
             self._sockets.close(sids, Unauthenticated("Your login has ended. Sign in again."))
 
-    def _to_room(self, task_id: str, payload: bytes) -> None:
+    def _to_room(self, task_id: str, payloads: list[bytes]) -> None:
         try:
-            is_true = self._published.is_task_event(task_id, payload)
+            published = self._published.task_events(task_id, payloads)
         except (SQLAlchemyError, DatabaseBusy):
             self._rooms.resync()  # nobody can say whether it has ended: the members read it when the database is back
         else:
-            if is_true:
-                self._rooms.receive(task_id, payload)
+            if published:
+                self._rooms.receive(task_id, published)

@@ -59,6 +59,7 @@ class TailEvent:
 class Tail:
     """The tail at one moment: where it is, the event a new watcher starts from, and events after a given seq."""
 
+    task_id: str
     epoch: str
     seq: int
     snapshot_name: str
@@ -162,6 +163,7 @@ class EventLog:
         epoch, seq, name, body, cancel, durable, log_n, final, at = answer[1]
         events = tuple(_entry(entry_id, fields) for entry_id, fields in answer[2])
         return Tail(
+            task_id,
             epoch.decode(),
             int(seq),
             name.decode(),

@@ -6,23 +6,37 @@ Whoever can publish on our channels could otherwise break every client of a room
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, ParamSpec, TypeVar
 
 import orjson
 from sqlalchemy import select
 
 from database import Database
+from delivery.outbox import Outgoing
 from delivery.refusals import Reason, Refusals
 from tasks import events
 from tasks.lifecycle import final_event
 from tasks.models import Task
 from tasks.states import State, is_final
 
+P = ParamSpec("P")
+R = TypeVar("R")
 MAX_SEQ = 2**53
 USER_FEED = frozenset({events.TASK_UPDATE, "notification"})
 ADMIN_FEED = frozenset({events.JOB_UPDATE, "system_metrics_update", "admin_alert"})
 STATE_OF_STATUS = {status: state for state, status in events.FEED_STATUS.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One published event as it arrives: its place, and the packet in which it goes out to everybody."""
+
+    epoch: str
+    seq: int
+    name: str
+    item: Outgoing
 
 
 class Forged(Exception):
@@ -39,29 +53,28 @@ class Published:
         self._database = database
         self._refusals = refusals
 
-    def is_task_event(self, task_id: str, payload: bytes) -> bool:
-        """Whether this is an event of this task, and if it tells of an end, a true one."""
-        return self._holds(lambda: self._check_task_event(task_id, payload))
+    def task_events(self, task_id: str, payloads: Iterable[bytes]) -> list[Event]:
+        """Those of the payloads that are events of this task and, if they tell of an end, of a true one."""
+        return [event for payload in payloads if (event := self._try(self._task_event, task_id, payload))]
 
     def is_feed(self, payload: bytes, names: frozenset[str]) -> bool:
         """Whether this is an entry of a feed with one of these names, and if it tells of an end, a true one."""
-        return self._holds(lambda: self._check_feed(payload, names))
+        return bool(self._try(self._check_feed, payload, names))
 
     def is_order(self, payload: bytes) -> bool:
         """Whether this is an order to close a login's sockets."""
-        return self._holds(lambda: self._check_order(payload))
+        return bool(self._try(self._check_order, payload))
 
-    def _holds(self, check: Callable[[], None]) -> bool:
+    def _try(self, check: Callable[P, R], *arguments: P.args, **options: P.kwargs) -> R | None:
         try:
-            check()
+            return check(*arguments, **options)
         except (Forged, ValueError, KeyError, TypeError) as error:
             self._refusals.count(Reason.FORGED, "redis", f"{type(error).__name__}: {error}")
-            return False
-        return True
+            return None
 
-    def _check_task_event(self, task_id: str, payload: bytes) -> None:
-        header, _, packet = payload.decode().partition("\n")
-        epoch, seq_text, name = header.split(" ")
+    def _task_event(self, task_id: str, payload: bytes) -> Event:
+        header, _, packet = payload.partition(b"\n")
+        epoch, seq_text, name = header.decode().split(" ")
         seq = int(seq_text)
         if name not in events.TASK_EVENTS or not 0 < seq <= MAX_SEQ or not epoch:
             raise Forged(f"an event {header[:60]!r}")
@@ -70,14 +83,16 @@ class Published:
             raise Forged(f"an event that is not what its header says: {header[:60]!r}")
         if name in events.FINAL_EVENTS and not self._has_ended_as(task_id, name):
             raise Forged(f"{name} of task {task_id}, which has not ended so")
+        return Event(epoch, seq, name, outgoing(packet, task_id, name))
 
-    def _check_feed(self, payload: bytes, names: frozenset[str]) -> None:
-        name, data = _content(payload.decode(), names)
+    def _check_feed(self, payload: bytes, names: frozenset[str]) -> bool:
+        name, data = _content(payload, names)
         if name == events.TASK_UPDATE:
             state = STATE_OF_STATUS[data["data"]["status"]]
             self._check_end(data["data"]["task_id"], state)
         elif name == events.JOB_UPDATE and data["job"].get("status") is not None:
             self._check_end(data["job"]["task_id"], State(data["job"]["status"]))
+        return True
 
     def _check_end(self, task_id: Any, state: State) -> None:
         if is_final(state) and not self._has_ended_as(str(task_id), final_event(state)):
@@ -89,18 +104,25 @@ class Published:
         return state is not None and is_final(state) and final_event(state) == name
 
     @staticmethod
-    def _check_order(payload: bytes) -> None:
+    def _check_order(payload: bytes) -> bool:
         order = orjson.loads(payload)
         numbers = (order["user_id"], order.get("session_id") or 0, order.get("token_id") or 0)
         if not all(isinstance(number, int) for number in numbers):
             raise Forged("an order to close what has no number")
+        return True
 
 
-def _content(packet: str, names: frozenset[str]) -> tuple[str, dict[str, Any]]:
+def _content(packet: bytes, names: frozenset[str]) -> tuple[str, dict[str, Any]]:
     """Name and data of an EVENT packet of the namespace `/` with one of these names."""
-    if packet[:2] != "2[":
+    if packet[:2] != b"2[":
         raise Forged(f"a packet {packet[:40]!r}")
-    name, data = orjson.loads(packet[1:])
+    name, data = orjson.loads(memoryview(packet)[1:])
     if name not in names or not isinstance(data, dict):
         raise Forged(f"an event named {str(name)[:40]!r}")
     return name, data
+
+
+def outgoing(packet: bytes | str, task_id: str, name: str) -> Outgoing:
+    """An event of a task's room on its way out. Ends belong to no room then: they are never given up."""
+    encoded = b"4" + (packet if isinstance(packet, bytes) else packet.encode())
+    return Outgoing(encoded, None if name in events.FINAL_EVENTS else task_id, name == events.PROGRESS_UPDATE)

@@ -29,6 +29,7 @@ class Reason(StrEnum):
     SLOW_REQUEST = "slow_request"
     FOREIGN_ORIGIN = "foreign_origin"
     FORGED = "forged"
+    SLOW_READER = "slow_reader"
 
 
 class Refusals:

@@ -12,9 +12,9 @@ import itertools
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
 from redis.exceptions import RedisError
@@ -24,6 +24,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from database import Database, DatabaseBusy
 from delivery.announcer import TailAnnouncer
 from delivery.event_log import EventLog, Tail, TailEvent
+from delivery.outbox import Batch, Outgoing
+from delivery.published import Event, outgoing
 from delivery.subscriber import Subscriber
 from tasks import events, store
 from tasks.errors import Conflict
@@ -35,17 +37,19 @@ log = logging.getLogger("taskroom.rooms")
 
 ANNOUNCE_TRIES = 3
 RETRY_S = 0.5
+WRITES_PER_TURN = 1000
+"""some 5 ms of writing; then others have a turn"""
 TROUBLE = (RedisError, SQLAlchemyError, DatabaseBusy)
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
-    """One published event as it arrives: its place and its Socket.IO packet."""
+class Target(Protocol):
+    """Where the packets of one socket go."""
 
-    epoch: str
-    seq: int
-    name: str
-    packet: str
+    is_overrun: bool
+    """whether events of rooms are not taken now, because the client reads too slowly"""
+
+    def write(self, batch: Batch) -> None:
+        """Send these packets, in order, without waiting."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +65,14 @@ class Joined:
 class Member:
     """One socket in one room."""
 
-    __slots__ = ("epoch", "has_final", "held", "is_chased", "is_gone", "is_live", "is_new", "read", "seen", "sid")
+    __slots__ = (
+        "epoch", "has_final", "held", "is_chased", "is_gone", "is_live", "is_new", "is_slow", "read", "seen", "sid",
+        "write",
+    )  # fmt: skip
 
-    def __init__(self, sid: str, epoch: str | None, seen: int) -> None:
+    def __init__(self, sid: str, epoch: str | None, seen: int, write: Callable[[Batch], None]) -> None:
         self.sid = sid
+        self.write = write
         self.epoch = epoch
         self.seen = seen
         self.held: list[tuple[int, Event]] = []
@@ -76,7 +84,14 @@ class Member:
         self.is_gone = False
         self.is_chased = False
         """somebody tries again and again to bring it to the present"""
+        self.is_slow = False
+        """it reads too slowly for events: when it has read what waits, it gets a snapshot"""
         self.has_final = False
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether it has to be brought to the present."""
+        return not (self.is_gone or self.is_live or self.is_slow)
 
 
 class Room:
@@ -88,7 +103,11 @@ class Room:
 
 
 class Rooms:
-    """All rooms of this process. `send(sid, packet)` must not wait; `spawn(function, …)` starts a (green) thread."""
+    """All rooms of this process.
+
+    `target(sid)` answers where a socket's packets go, and writing there must not wait; None for a socket that is gone.
+    `spawn(function, …)` starts a (green) thread, `pause()` lets others have a turn.
+    """
 
     def __init__(
         self,
@@ -96,14 +115,16 @@ class Rooms:
         event_log: EventLog,
         announcer: TailAnnouncer,
         subscriber: Subscriber,
-        send: Callable[[str, str], None],
+        target: Callable[[str], Target | None],
         spawn: Callable[..., object],
+        pause: Callable[[], object] = lambda: None,
     ) -> None:
         self._database = database
         self._log = event_log
         self._announcer = announcer
-        self._send = send
+        self._target = target
         self._spawn = spawn
+        self._pause = pause
         self._rooms: dict[str, Room] = {}
         self._joined: dict[str, set[str]] = {}
         self._lock = threading.RLock()
@@ -119,7 +140,10 @@ class Rooms:
         """
         if not sid or not task_id:
             raise ValueError(f"there is no room of socket {sid!r} and task {task_id!r}")
-        member = Member(sid, epoch if last_seq is not None else None, last_seq or 0)
+        target = self._target(sid)
+        write = target.write if target else _ignore
+        member = Member(sid, epoch if last_seq is not None else None, last_seq or 0, write)
+        member.is_slow = target is not None and target.is_overrun
         with self._lock:
             self._leave(sid, task_id)
             room = self._rooms.setdefault(task_id, Room(task_id))
@@ -174,32 +198,69 @@ class Rooms:
         if told.outcome != "ok":
             raise Conflict("This task does not run now, so there is no progress to tell.")
 
-    def receive(self, task_id: str, payload: bytes) -> None:
-        """Pass on one published event to the members for whom it is the next one."""
-        header, _, packet = payload.decode().partition("\n")
-        epoch, seq, name = header.split(" ")
-        event = Event(epoch, int(seq), name, packet)
-        with self._lock:
-            room = self._rooms.get(task_id)
-            if room is None:
-                return
-            behind = [member for member in list(room.members.values()) if not self._deliver(member, event)]
-            self._chase(room, behind)
-            if name in events.FINAL_EVENTS:
+    def receive(self, task_id: str, published: Sequence[Event]) -> None:
+        """Pass on published events, in the order of their arrival, to the members for whom they are the next ones."""
+        room = self._rooms.get(task_id)
+        if room is None:
+            return
+        for run in _runs(published):
+            self._fan_out(room, list(room.members.values()), run)
+        if published[-1].name in events.FINAL_EVENTS:
+            with self._lock:
                 self._close_if_done(room)
+
+    def _fan_out(self, room: Room, members: Sequence[Member], run: Sequence[Event]) -> None:
+        """One pass over the members, with turns for others in between."""
+        epoch, before, last = run[0].epoch, run[0].seq - 1, run[-1].seq
+        batch = Batch.of([event.item for event in run])
+        has_final = run[-1].name in events.FINAL_EVENTS
+        for start in range(0, len(members), WRITES_PER_TURN):
+            if start:
+                self._pause()
+            behind = []
+            with self._lock:
+                for member in members[start : start + WRITES_PER_TURN]:
+                    if member.is_live and member.seen == before and member.epoch == epoch:
+                        member.seen = last
+                        member.has_final = has_final
+                        member.write(batch)
+                        self.delivered += len(run)
+                        continue
+                    outcomes = [self._deliver(member, event) for event in run]
+                    if not all(outcomes):
+                        behind.append(member)
+                self._chase(room, behind)
+
+    def give_up(self, sid: str, lost: Set[str]) -> None:
+        """This socket reads too slowly: events of the tasks in `lost` are gone, and until `recover` it gets none."""
+        for task_id in self._joined.get(sid, ()):
+            member = self._rooms[task_id].members[sid]
+            if not member.has_final:
+                member.is_slow, member.is_live, member.held = True, False, []
+                member.epoch = None if task_id in lost else member.epoch
+
+    def recover(self, sid: str) -> None:
+        """The socket has read what was left: bring it to the present, with snapshots of the tasks that lost events."""
+        with self._lock:
+            for task_id in list(self._joined.get(sid, ())):
+                room = self._rooms[task_id]
+                member = room.members[sid]
+                if member.is_slow:
+                    member.is_slow = False
+                    self._chase(room, [member])
 
     def resync(self) -> None:
         """Redis is back, or messages may be lost: bring every member of every room to the present."""
         with self._lock:
             for room in list(self._rooms.values()):
-                members = [member for member in room.members.values() if not member.has_final]
+                members = [member for member in room.members.values() if not (member.has_final or member.is_slow)]
                 for member in members:
                     member.is_live = False
                 self._chase(room, members)
 
     def _deliver(self, member: Member, event: Event) -> bool:
         """Send, hold or drop one event for one member; False if the member must catch up first."""
-        if member.has_final:
+        if member.has_final or member.is_slow or member.is_gone:
             return True
         if not member.is_live:
             member.held.append((next(self._moments), event))
@@ -208,16 +269,16 @@ class Rooms:
             if event.seq <= member.seen:
                 return True
             if event.seq == member.seen + 1:
-                self._pass(member, event.epoch, event.seq, event.name, event.packet)
+                self._pass(member, event.epoch, event.seq, event.name, event.item)
                 return True
         member.is_live = False
         return False
 
-    def _pass(self, member: Member, epoch: str, seq: int, name: str, packet: str) -> None:
+    def _pass(self, member: Member, epoch: str, seq: int, name: str, item: Outgoing) -> None:
         member.epoch, member.seen = epoch, seq
         member.has_final = name in events.FINAL_EVENTS
         self.delivered += 1
-        self._send(member.sid, packet)
+        member.write(Batch.of([item]))
 
     def _chase(self, room: Room, members: Sequence[Member]) -> None:
         """Bring members to the present in the background, however long that takes."""
@@ -230,7 +291,7 @@ class Rooms:
     def _catch_up_at_last(self, room: Room, members: Sequence[Member]) -> None:
         while True:
             with self._lock:
-                members = [member for member in members if not (member.is_gone or member.is_live)]
+                members = [member for member in members if member.is_behind]
                 if not members:
                     return
             try:
@@ -241,7 +302,7 @@ class Rooms:
             finally:
                 with self._lock:
                     for member in members:
-                        member.is_chased = not (member.is_gone or member.is_live)
+                        member.is_chased = member.is_behind
 
     def _catch_up(self, room: Room, members: Sequence[Member]) -> list[Joined]:
         """Read history and make the members live. Events that arrive meanwhile are held and follow in order."""
@@ -289,7 +350,7 @@ class Rooms:
     def _replay(self, member: Member, tail: Tail, reading: int) -> Joined:
         """Send what the member lacks up to the tail's seq: the unbroken rest, or a snapshot."""
         is_ahead = member.epoch == tail.epoch and member.seen > tail.seq and not member.is_new
-        if member.is_gone or member.is_live or is_ahead or reading < member.read:  # another reading was faster
+        if not member.is_behind or is_ahead or reading < member.read:  # another reading was faster
             return Joined(tail.epoch, tail.seq, recovered=False, replayed=0)
         member.read = reading
         member.is_new = False
@@ -298,10 +359,11 @@ class Rooms:
         if unbroken:
             kept = _collapsed(missed)
             for event in kept:
-                self._pass(member, tail.epoch, event.seq, event.name, event.packet)
-            member.has_final = tail.is_final
+                self._pass(member, tail.epoch, event.seq, event.name, outgoing(event.packet, tail.task_id, event.name))
+            member.has_final = tail.is_final and not member.is_slow
             return Joined(tail.epoch, tail.seq, recovered=True, replayed=len(kept))
-        self._pass(member, tail.epoch, tail.seq, tail.snapshot_name, tail.snapshot_packet())
+        snapshot = outgoing(tail.snapshot_packet(), tail.task_id, tail.snapshot_name)
+        self._pass(member, tail.epoch, tail.seq, tail.snapshot_name, snapshot)
         return Joined(tail.epoch, tail.seq, recovered=False, replayed=0)
 
     def _go_live(self, member: Member) -> bool:
@@ -309,7 +371,7 @@ class Rooms:
 
         What arrived before the reading began is in what was read, whichever epoch it names.
         """
-        if member.is_gone or member.is_live:
+        if not member.is_behind:
             return True
         held, member.held = member.held, []
         member.is_live = True
@@ -326,10 +388,10 @@ class Rooms:
         if row is None:
             return
         name, data = _stored_event(store.snapshot(*row))
-        packet = events.packet(name, data)
+        item = outgoing(events.packet(name, data), room.task_id, name)
         with self._lock:
-            if not (member.is_gone or member.is_live):
-                self._send(member.sid, packet)
+            if member.is_behind:
+                member.write(Batch.of([item]))
                 if name in events.FINAL_EVENTS:
                     member.has_final = member.is_live = True
                     self._close_if_done(room)
@@ -345,7 +407,7 @@ class Rooms:
             return
         member = room.members.pop(sid, None)
         if member is not None:
-            member.is_gone = True
+            member.is_gone, member.is_live = True, False
         if not room.members:
             del self._rooms[task_id]
             self.subscriber.unsubscribe(self._log.channel(task_id))
@@ -355,6 +417,21 @@ class Rooms:
         if room.members and all(member.has_final for member in room.members.values()):
             for sid in list(room.members):
                 self._leave(sid, room.task_id)
+
+
+def _ignore(_batch: Batch) -> None:
+    """Where the packets of a socket go that is gone."""
+
+
+def _runs(published: Sequence[Event]) -> Iterator[Sequence[Event]]:
+    """The events in pieces within which each is the next one."""
+    start = 0
+    for place in range(1, len(published)):
+        one, next_one = published[place - 1], published[place]
+        if next_one.seq != one.seq + 1 or next_one.epoch != one.epoch:
+            yield published[start:place]
+            start = place
+    yield published[start:]
 
 
 def _stored_event(snapshot: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:

@@ -10,9 +10,10 @@ import logging
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
+import hiredis
 import redis
 from redis.exceptions import RedisError
 
@@ -25,25 +26,31 @@ SILENT_AFTER_S = 3.0
 RETRY_S = 0.25
 MAX_RETRY_S = 1.0
 CONFIRM_S = 2.0
+READ_BYTES = 256 * 1024
 
 
 class Subscriber:
-    """Receives messages of subscribed channels. `on_message(channel, payload)` is called in the order of arrival."""
+    """Receives messages of subscribed channels.
+
+    Whatever can be read at once is taken at once: `on_messages(channel, payloads)` gets those of one channel together,
+    in the order of their arrival. Between channels there is no order.
+    """
 
     def __init__(
         self,
         url: str,
-        on_message: Callable[[str, bytes], None],
+        on_messages: Callable[[str, list[bytes]], None],
         on_lost: Callable[[], None],
         on_back: Callable[[], None],
     ) -> None:
         self._pool = connect(url).connection_pool
-        self._on_message = on_message
+        self._on_messages = on_messages
         self._on_lost = on_lost
         self._on_back = on_back
         self._channels: dict[str, threading.Event] = {}
         self._unconfirmed: Counter[str] = Counter()
         self._connection: Any = None
+        self._stream: _Stream
         self._sending = threading.Lock()
         self.is_live = False
         self.messages = 0
@@ -89,6 +96,7 @@ class Subscriber:
     def _open(self) -> None:
         connection: Any = self._pool.make_connection()
         connection.connect()
+        self._stream = _Stream(connection)
         for confirmed in self._channels.values():
             confirmed.clear()
         with self._sending:
@@ -99,40 +107,46 @@ class Subscriber:
                 connection.send_command("SUBSCRIBE", *self._channels)
             else:
                 connection.send_command("PING")
-        first = connection.read_response(timeout=SILENT_AFTER_S)
+        first = self._stream.read(SILENT_AFTER_S)
+        if not first:
+            raise redis.TimeoutError("Redis does not answer")
         self.is_live = True
-        if isinstance(first, list):
-            self._take(first)
+        self._take(first)
         self._on_back()
 
     def _receive(self) -> None:
         """Read until the connection breaks or has been silent although it was pinged."""
         heard_s, pinged_s = time.monotonic(), 0.0
         while True:
-            if self._connection.can_read(timeout=PING_AFTER_S):
-                message = self._connection.read_response(timeout=SILENT_AFTER_S)
-                heard_s = time.monotonic()
-                if isinstance(message, list):
-                    self._take(message)
-                continue
+            messages = self._stream.read(PING_AFTER_S)
             now_s = time.monotonic()
+            if messages:
+                heard_s = now_s
+                self._take(messages)
+                time.sleep(0)  # whoever is ready has a turn
+                continue
             if now_s - heard_s > SILENT_AFTER_S:
                 raise redis.TimeoutError("Redis does not answer")
-            if self._channels and now_s - pinged_s >= PING_AFTER_S:
+            if not self._channels or now_s - pinged_s >= PING_AFTER_S:
                 pinged_s = now_s
                 self._send("PING")
-            elif not self._channels:
-                self._send("PING")
 
-    def _take(self, message: list[Any]) -> None:
-        if message[0] == b"message":
-            self.messages += 1
+    def _take(self, messages: Iterable[Any]) -> None:
+        """Confirm subscriptions, and pass on what was published, channel by channel."""
+        payloads: dict[bytes, list[bytes]] = {}
+        for message in messages:
+            if not isinstance(message, list):
+                continue
+            if message[0] == b"message":
+                payloads.setdefault(message[1], []).append(message[2])
+            elif message[0] == b"subscribe":
+                self._confirm(message[1].decode())
+        for channel, published in payloads.items():
+            self.messages += len(published)
             try:
-                self._on_message(message[1].decode(), message[2])
+                self._on_messages(channel.decode(), published)
             except Exception:
-                log.exception("a message on %s could not be delivered", message[1])
-        elif message[0] == b"subscribe":
-            self._confirm(message[1].decode())
+                log.exception("%d messages on %s could not be delivered", len(published), channel)
 
     def _confirm(self, channel: str) -> None:
         """Redis has taken a SUBSCRIBE. Of several for one channel only the last says that no UNSUBSCRIBE follows."""
@@ -163,3 +177,30 @@ class Subscriber:
                 self._on_lost()
             except Exception:
                 log.exception("not everybody could be told that Redis is away")
+
+
+class _Stream:
+    """What arrives on a redis-py connection that is subscribed, everything that can be read at once.
+
+    redis-py would hand out one message a call, each through a dozen functions. It keeps the connecting, the password
+    and TLS; here only its socket is read.
+    """
+
+    def __init__(self, connection: Any) -> None:
+        self._socket = connection._sock
+        self._reader = hiredis.Reader()
+
+    def read(self, timeout_s: float) -> list[Any]:
+        """The messages that are there, or come within the time-out. Raises RedisError or OSError at the end."""
+        self._socket.settimeout(timeout_s)
+        try:
+            data = self._socket.recv(READ_BYTES)
+        except TimeoutError:
+            return []
+        if not data:
+            raise redis.ConnectionError("Redis has closed the connection")
+        self._reader.feed(data)
+        messages = []
+        while (message := self._reader.gets()) is not False:
+            messages.append(message)
+        return messages

@@ -47,8 +47,11 @@ def checked_websocket(stock: type[Any], gate: Gate) -> type[Any]:
 
 def _serve(gate: Gate, handler: Callable[[Any], Any], ws: Any, connection: Any) -> Any:
     """Run Engine.IO's handler on a checked WebSocket. Nothing may escape: it would be answered as HTTP."""
-    sid = handler.__self__.sid  # type: ignore[attr-defined]
+    eio_socket = handler.__self__  # type: ignore[attr-defined]
+    sid = eio_socket.sid
     gate.use_connection(sid, connection)
+    if hasattr(eio_socket, "take_over") and connection is not None:
+        return eio_socket.take_over(ws, connection)
     ws.wait = _checked_wait(gate, ws.wait, sid)
     if hasattr(ws, "_recv_frame"):
         ws._recv_frame = _limited_frames(gate, ws._recv_frame, sid)

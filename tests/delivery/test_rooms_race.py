@@ -19,6 +19,9 @@ import orjson
 import pytest
 from redis.exceptions import RedisError
 
+from delivery.outbox import Batch
+from delivery.published import Published
+from delivery.refusals import Refusals
 from delivery.rooms import Rooms
 from delivery.subscriber import Subscriber
 from tasks import events, journal, lifecycle
@@ -41,18 +44,33 @@ class WebProcess:
         self.core = core
         self.inboxes: dict[str, list[tuple[str, dict[str, Any]]]] = {}
         subscriber = Subscriber(url, self._take, lambda: None, lambda: _spawn(self.rooms.resync))
-        self.rooms = Rooms(core.database, core.log, core.announcer, subscriber, self._send, _spawn)
+        self.published = Published(core.database, Refusals())
+        self.rooms = Rooms(core.database, core.log, core.announcer, subscriber, self._target, _spawn)
         _spawn(self.rooms.subscriber.run)
         wait_until(lambda: self.rooms.subscriber.is_live, 5, "the subscriber is live")
 
-    def _take(self, channel: str, payload: bytes) -> None:
-        self.rooms.receive(channel.removeprefix("taskroom:task:"), payload)
+    def _take(self, channel: str, payloads: list[bytes]) -> None:
+        task_id = channel.removeprefix("taskroom:task:")
+        self.rooms.receive(task_id, self.published.task_events(task_id, payloads))
 
-    def _send(self, sid: str, packet: str) -> None:
-        name, data = orjson.loads(packet[1:])
+    def _target(self, sid: str) -> Inbox | None:
         inbox = self.inboxes.get(sid)
-        if inbox is not None:
-            inbox.append((name, data))
+        return None if inbox is None else Inbox(inbox)
+
+
+class Inbox:
+    """A list in place of a socket."""
+
+    is_overrun = False
+
+    def __init__(self, received: list[tuple[str, dict[str, Any]]]) -> None:
+        self._received = received
+
+    def write(self, batch: Batch) -> None:
+        """Take the packets down in their order."""
+        for item in batch.items:
+            name, data = orjson.loads(item.packet[2:])
+            self._received.append((name, data))
 
 
 def _spawn(function: Callable[..., object], *arguments: Any) -> None:
