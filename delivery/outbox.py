@@ -186,7 +186,9 @@ class Outbox:
                 sent -= len(item.frame)
                 continue
             self._append(item)
-            self._cut, sent = self._cut or sent, 0
+            if sent:
+                self._cut, sent = sent, 0
+                self.size -= self._cut
         self._client.packets_wait()
 
     def _append(self, item: Outgoing) -> None:
