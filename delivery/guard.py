@@ -10,8 +10,9 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
+import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -39,6 +40,7 @@ WAITING_PER_ADDRESS = 128
 PACKETS_PER_S = 20.0
 PACKET_BURST = 100.0
 REFUSALS_BEFORE_CLOSE = 200
+NO_BODY = io.BytesIO()
 
 
 class Session:
@@ -179,7 +181,7 @@ class Guard:
 
     def _on_connect(self, sid: str, environ: dict[str, Any]) -> Any:
         self.sessions[sid] = Session(environ.get("REMOTE_ADDR", ""), time.monotonic())
-        return self._connected(sid, environ)
+        return self._connected(sid, kept(environ))
 
     def _on_message(self, sid: str, data: Any) -> None:
         try:
@@ -264,6 +266,20 @@ class Guard:
         """Where this session came from."""
         session = self.sessions.get(sid)
         return session.address if session is not None else ""
+
+
+KEPT = (
+    "REQUEST_METHOD", "SCRIPT_NAME", "PATH_INFO", "QUERY_STRING", "SERVER_NAME", "SERVER_PORT", "SERVER_PROTOCOL",
+    "REMOTE_ADDR", "HTTP_HOST", "HTTP_COOKIE", "HTTP_ORIGIN", "HTTP_USER_AGENT", "wsgi.version", "wsgi.url_scheme",
+    "wsgi.multithread", "wsgi.multiprocess", "wsgi.run_once", "flask.app",
+)  # fmt: skip
+
+
+def kept(environ: Mapping[str, Any]) -> dict[str, Any]:
+    """What a session's events need of the request with which it began; the whole would keep buffers alive."""
+    slim = {name: environ[name] for name in KEPT if name in environ}
+    slim = {name: sys.intern(value) if type(value) is str else value for name, value in slim.items()}
+    return {**slim, "wsgi.input": NO_BODY, "wsgi.errors": sys.stderr}
 
 
 def addressed(emit: Callable[..., Any]) -> Callable[..., Any]:
