@@ -7,12 +7,13 @@ PY    := $(VENV)/bin/python
 PIP   := $(PY) -m pip --disable-pip-version-check -qq
 TASKROOM_ARGS ?=
 PYTEST_ARGS ?=
+BENCH_ARGS ?=
 # A file's tests stay together: they share a server. Most of the time is spent waiting for processes.
 PARALLEL = -n auto --maxprocesses 4 --dist loadfile
 UV_COMPILE = $(PY) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run demo test test-again quick lint check format matrix matrix-check lock clean
+.PHONY: help setup setup-dev run demo test test-again quick bench lint check format matrix matrix-check lock clean
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z][a-z-]*:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,6 +38,9 @@ test-again: setup-dev ## Run the tests that failed last time, one after the othe
 
 quick: setup-dev ## Run the tests that start no servers, on every core
 	@$(PY) -m pytest -m "not slow" $(PARALLEL) $(PYTEST_ARGS)
+
+bench: setup ## Measure beside stock Flask-SocketIO and Node; BENCH_ARGS=--quick takes two minutes
+	@$(PY) -m bench $(BENCH_ARGS)
 
 lint: setup-dev ## Check style and types
 	@$(PY) -m ruff check .
