@@ -40,6 +40,7 @@ from database import Database
 from delivery.announcer import TailAnnouncer
 from delivery.event_log import EventLog, connect
 from delivery.guard import Guard, origin_check
+from delivery.manager import Manager
 from delivery.published import Published
 from delivery.refusals import Refusals
 from delivery.rooms import Rooms
@@ -51,7 +52,6 @@ from logs import set_up_logs
 from loop_watch import LoopWatch
 from pages import security, session
 from tasks import events
-from tasks.errors import Unauthenticated
 from tasks.lifecycle import Limits
 from tasks.queue import TaskQueue
 from tasks.registry import load_jobs
@@ -137,6 +137,7 @@ def socket_options(config: Config, refusals: Refusals) -> dict[str, object]:
         "async_mode": config.async_mode,
         "async_handlers": False,
         "manage_session": False,
+        "client_manager": Manager(),
         "cors_allowed_origins": origin_check(config.allowed_origins, refusals),
         "max_http_buffer_size": MAX_MESSAGE_BYTES,
         "ping_interval": 10,
@@ -245,8 +246,7 @@ def _every(interval_s: float, step: Callable[[], None]) -> None:
 
 def _close_everywhere(room: Taskroom, user_id: int, session_id: int | None = None, token_id: int | None = None) -> None:
     """Close a login's sockets here at once, and in every other process as soon as Redis carries the word there."""
-    sids = room.sockets.of_login(user_id, session_id, token_id)
-    room.sockets.close(sids, Unauthenticated("Your login has ended. Sign in again."))
+    room.sockets.end_login(user_id, session_id, token_id)
     order = {"user_id": user_id, "session_id": session_id, "token_id": token_id}
     try:
         room.event_log.publish(room.event_log.control_channel, orjson.dumps(order).decode())

@@ -11,7 +11,7 @@ import logging
 import secrets
 import threading
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 from flask import request
@@ -20,6 +20,7 @@ from flask_socketio import ConnectionRefusedError as RefuseConnection
 from flask_socketio import SocketIO
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
 
 import accounts
 from accounts import Identity
@@ -27,14 +28,16 @@ from config import Config
 from database import Database, DatabaseBusy, rfc3339, utc_now
 from delivery.event_log import EventLog
 from delivery.published import ADMIN_FEED, USER_FEED, Published
+from delivery.recent import Recent
 from delivery.rooms import Rooms
-from delivery.sockets import Connected, Sockets, error_fields
+from delivery.sockets import LOGIN_ENDED, RECENT_S, Connected, Sockets, error_fields
 from tasks import events, store
-from tasks.errors import Forbidden, InvalidPayload, RateLimited, TaskroomError, Unauthenticated
+from tasks.errors import Forbidden, InvalidPayload, NotFound, RateLimited, TaskroomError, Unauthenticated
 from tasks.service import Tasks
 
 log = logging.getLogger("taskroom.sockets")
 
+T = TypeVar("T")
 PROTOCOL = 1
 CONNECTIONS_PER_USER = 200
 ROOMS_PER_SOCKET = 500
@@ -136,6 +139,7 @@ class WebSocketProgressHandler(_Edge):
         self._tasks = tasks
         self._database = database
         self._config = config
+        self._audiences: Recent[str, store.Audience] = Recent(RECENT_S)
         self.is_draining = False
 
     def register(self) -> None:
@@ -168,12 +172,12 @@ class WebSocketProgressHandler(_Edge):
             "protocol": PROTOCOL,
             "live": self._rooms.subscriber.is_live,
         }
-        self._socketio.emit("connected", greeting, to=sid, namespace="/")
+        self._sockets.send(sid, events.packet("connected", greeting))
 
     def _identify(self, auth: Any) -> Identity:
         if isinstance(auth, Mapping) and "token" in auth:
             token = auth["token"]
-            found = accounts.authenticate_token(self._database, token) if isinstance(token, str) else None
+            found = self._sockets.logins.get(token, lambda: self._known(token)) if isinstance(token, str) else None
             if found is None:
                 raise Unauthenticated("This API token is not valid, or not any more.")
             return found
@@ -181,6 +185,9 @@ class WebSocketProgressHandler(_Edge):
             raise Unauthenticated("Sign in first, or send an API token.")
         identity: Identity = current_user.identity
         return identity
+
+    def _known(self, token: str) -> Identity | None:
+        return accounts.authenticate_token(self._database, token)
 
     def _check_room(self, identity: Identity) -> None:
         if self.is_draining:
@@ -254,9 +261,14 @@ class WebSocketProgressHandler(_Edge):
             return {"task_id": task.id, **store.log_lines(session, task, payload.from_line, payload.limit)}
 
     def _visible(self, connected: Connected, task_id: str) -> str:
+        audience = self._audiences.get(task_id, lambda: self._read(store.audience, task_id))
+        if audience is None or not audience.admits(connected.identity):
+            raise NotFound("There is no such task, or you may not see it.")
+        return task_id
+
+    def _read(self, ask: Callable[[Session, str], T], question: str) -> T:
         with self._database.read() as session:
-            task, _ = store.find_task(session, task_id, connected.identity)
-            return task.id
+            return ask(session, question)
 
     def broadcast_progress_update(self, task_id: str, progress_data: Mapping[str, Any]) -> None:
         """Tell the watchers of a task, in all processes, its newest progress, from code in the web process.
@@ -282,7 +294,7 @@ class WebSocketProgressHandler(_Edge):
         gone = accounts.revoked(self._database, live) if live else set()
         if gone:
             sids = [sid for sid, connected in self._sockets.by_sid.items() if connected.identity in gone]
-            self._sockets.close(sids, Unauthenticated("Your login has ended. Sign in again."))
+            self._sockets.close(sids, LOGIN_ENDED)
 
 
 class AdminDashboardWebSocket(_Edge):
@@ -392,8 +404,7 @@ class Dispatch:
                 self._dashboard.receive(payload.decode())
         elif channel == self._log.control_channel and self._published.is_order(payload):
             order = orjson.loads(payload)
-            sids = self._sockets.of_login(order["user_id"], order.get("session_id"), order.get("token_id"))
-            self._sockets.close(sids, Unauthenticated("Your login has ended. Sign in again."))
+            self._sockets.end_login(order["user_id"], order.get("session_id"), order.get("token_id"))
 
     def _to_room(self, task_id: str, payloads: list[bytes]) -> None:
         try:

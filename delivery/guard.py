@@ -12,6 +12,7 @@ import io
 import logging
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from urllib.parse import parse_qs
@@ -80,6 +81,8 @@ class Guard:
         become_socket: Callable[[Any], None],
     ) -> None:
         self.sessions: dict[str, Session] = {}
+        self._waiting: Counter[str] = Counter()
+        """sessions without a login, by address"""
         self.is_draining = False
         self._server = server
         self._eio = server.eio
@@ -132,8 +135,7 @@ class Guard:
         if self.is_draining:
             words = "The server is restarting."
             raise Refused(Reason.RATE_LIMITED, words, "503 Service Unavailable", "unavailable", 2)
-        waiting = sum(1 for each in self.sessions.values() if each.address == address and each.leave_by_s is not None)
-        if waiting >= WAITING_PER_ADDRESS:
+        if self._waiting[address] >= WAITING_PER_ADDRESS:
             words = "Too many connections from this address wait for a login."
             raise Refused(Reason.ADDRESS_LIMIT, words, "429 Too Many Requests", "rate_limited", 5)
 
@@ -180,7 +182,8 @@ class Guard:
         return wait_s
 
     def _on_connect(self, sid: str, environ: dict[str, Any]) -> Any:
-        self.sessions[sid] = Session(environ.get("REMOTE_ADDR", ""), time.monotonic())
+        session = self.sessions[sid] = Session(environ.get("REMOTE_ADDR", ""), time.monotonic())
+        self._waiting[session.address] += 1
         return self._connected(sid, kept(environ))
 
     def _on_message(self, sid: str, data: Any) -> None:
@@ -204,7 +207,9 @@ class Guard:
             self._settle(sid)
 
     def _on_disconnect(self, sid: str, reason: Any) -> None:
-        self.sessions.pop(sid, None)
+        session = self.sessions.pop(sid, None)
+        if session is not None:
+            self._let_stay(session)
         self._gone(sid, reason)
 
     def pause(self) -> None:
@@ -229,10 +234,19 @@ class Guard:
         if session is None:
             return
         if any(self._is_connected(sid, namespace) for namespace in list(self._server.manager.get_namespaces())):
-            session.leave_by_s = None
+            self._let_stay(session)
         else:
             soon_s = time.monotonic() + AFTER_REFUSAL_S
+            self._waiting[session.address] += session.leave_by_s is None
             session.leave_by_s = min(session.leave_by_s or soon_s, soon_s)
+
+    def _let_stay(self, session: Session) -> None:
+        """It is not, or no longer, one that waits for a login."""
+        if session.leave_by_s is not None:
+            session.leave_by_s = None
+            self._waiting[session.address] -= 1
+            if not self._waiting[session.address]:
+                del self._waiting[session.address]
 
     def _is_connected(self, sid: str, namespace: str) -> bool:
         manager = self._server.manager

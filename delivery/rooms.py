@@ -94,12 +94,26 @@ class Member:
         return not (self.is_gone or self.is_live or self.is_slow)
 
 
+class Arrivals:
+    """Members who came together, and are brought to the present by one reading of the tail."""
+
+    def __init__(self, before: Arrivals | None) -> None:
+        self.before = before
+        self.members: list[Member] = []
+        self.joined: dict[str, Joined] = {}
+        self.error: Exception | None = None
+        self.done = threading.Event()
+
+
 class Room:
     """The watchers of one task in this process."""
 
     def __init__(self, task_id: str) -> None:
         self.task_id = task_id
         self.members: dict[str, Member] = {}
+        self.arriving: Arrivals | None = None
+        """who came since the last reading began"""
+        self.reading: Arrivals | None = None
 
 
 class Rooms:
@@ -151,7 +165,7 @@ class Rooms:
             self._joined.setdefault(sid, set()).add(task_id)
         try:
             self.subscriber.subscribe(self._log.channel(task_id))
-            return self._catch_up(room, [member])[0]
+            return self._arrive(room, member)
         except RedisError:
             self._send_stored_state(room, member)
             self._chase(room, [member])
@@ -159,6 +173,34 @@ class Rooms:
         except Exception:
             self.leave(sid, task_id)
             raise
+
+    def _arrive(self, room: Room, member: Member) -> Joined:
+        """Bring a new member to the present, together with all who come while another reading goes on."""
+        with self._lock:
+            mine = room.arriving
+            is_first = mine is None
+            if mine is None:
+                mine = room.arriving = Arrivals(room.reading)
+            mine.members.append(member)
+        if is_first:
+            self._read_for(room, mine)
+        mine.done.wait()
+        if mine.error is not None:
+            raise mine.error
+        return mine.joined[member.sid]
+
+    def _read_for(self, room: Room, arrivals: Arrivals) -> None:
+        if arrivals.before is not None:
+            arrivals.before.done.wait()
+        with self._lock:
+            room.arriving, room.reading, arrivals.before = None, arrivals, None
+        try:
+            joined = self._catch_up(room, arrivals.members)
+            arrivals.joined = {member.sid: one for member, one in zip(arrivals.members, joined, strict=True)}
+        except Exception as error:
+            arrivals.error = error
+        finally:
+            arrivals.done.set()
 
     def leave(self, sid: str, task_id: str) -> None:
         """After this returns, nothing of the task goes to the socket any more."""
@@ -313,9 +355,10 @@ class Rooms:
                 reading = next(self._moments)
                 after = min(member.seen for member in waiting)
             tail = self._read_tail(room.task_id, after)
+            snapshot = outgoing(tail.snapshot_packet(), tail.task_id, tail.snapshot_name)
             with self._lock:
                 for member in waiting:
-                    answers.setdefault(member.sid, self._replay(member, tail, reading))
+                    answers.setdefault(member.sid, self._replay(member, tail, snapshot, reading))
                 waiting = [member for member in waiting if not self._go_live(member)]
                 self._close_if_done(room)
         return [answers[member.sid] for member in members]
@@ -347,8 +390,8 @@ class Rooms:
         told_ends = {tail.snapshot_name, *(event.name for event in tail.events)} & events.FINAL_EVENTS
         return tail.durable < newest or not told_ends <= {true_end} or (tail.is_final and true_end is None)
 
-    def _replay(self, member: Member, tail: Tail, reading: int) -> Joined:
-        """Send what the member lacks up to the tail's seq: the unbroken rest, or a snapshot."""
+    def _replay(self, member: Member, tail: Tail, snapshot: Outgoing, reading: int) -> Joined:
+        """Send what the member lacks up to the tail's seq: the unbroken rest, or the snapshot."""
         is_ahead = member.epoch == tail.epoch and member.seen > tail.seq and not member.is_new
         if not member.is_behind or is_ahead or reading < member.read:  # another reading was faster
             return Joined(tail.epoch, tail.seq, recovered=False, replayed=0)
@@ -362,7 +405,6 @@ class Rooms:
                 self._pass(member, tail.epoch, event.seq, event.name, outgoing(event.packet, tail.task_id, event.name))
             member.has_final = tail.is_final and not member.is_slow
             return Joined(tail.epoch, tail.seq, recovered=True, replayed=len(kept))
-        snapshot = outgoing(tail.snapshot_packet(), tail.task_id, tail.snapshot_name)
         self._pass(member, tail.epoch, tail.seq, tail.snapshot_name, snapshot)
         return Joined(tail.epoch, tail.seq, recovered=False, replayed=0)
 

@@ -15,11 +15,15 @@ from redis.exceptions import RedisError
 from accounts import Identity
 from database import rfc3339, utc_now
 from delivery.event_log import EventLog
+from delivery.recent import Recent
 from delivery.rooms import Rooms
 from tasks import events
-from tasks.errors import TaskroomError
+from tasks.errors import TaskroomError, Unauthenticated
 
 log = logging.getLogger("taskroom.sockets")
+
+RECENT_S = 0.5
+LOGIN_ENDED = Unauthenticated("Your login has ended. Sign in again.")
 
 
 @dataclass
@@ -49,6 +53,8 @@ class Sockets:
         self._end = end
         self.send = send
         self.by_sid: dict[str, Connected] = {}
+        self.logins: Recent[str, Identity] = Recent(RECENT_S)
+        """who came by API token a moment ago"""
         self._of_user: dict[int, set[str]] = {}
         self.peak = 0
         self.refused: dict[str, int] = {}
@@ -100,6 +106,11 @@ class Sockets:
             if transport is not None:
                 self._end(transport)
 
+    def end_login(self, user_id: int, session_id: int | None = None, token_id: int | None = None) -> None:
+        """Close the sockets of a user, or only those of one login session or API token of theirs."""
+        self.logins.clear()
+        self.close(self._of_login(user_id, session_id, token_id), LOGIN_ENDED)
+
     def forget_gone(self) -> None:
         """Forget sockets that vanished while they were being let in, of which no disconnect will ever tell."""
         server = self._socketio.server
@@ -109,8 +120,7 @@ class Sockets:
                 self.remove(sid)
                 server.manager.disconnect(sid, namespace="/", ignore_queue=True)
 
-    def of_login(self, user_id: int, session_id: int | None, token_id: int | None) -> list[str]:
-        """The sockets of a user, or only those of one login session or API token of theirs."""
+    def _of_login(self, user_id: int, session_id: int | None, token_id: int | None) -> list[str]:
         return [
             sid
             for sid in self._of_user.get(user_id, ())

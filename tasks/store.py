@@ -49,6 +49,24 @@ def visible_to(identity: Identity) -> ColumnElement[bool]:
     return or_(Task.owner_id == identity.user_id, Task.visibility == Visibility.EVERYONE)
 
 
+@dataclass(frozen=True, slots=True)
+class Audience:
+    """Who may watch a task, without the task."""
+
+    owner_id: int
+    visibility: str
+
+    def admits(self, identity: Identity) -> bool:
+        """Whether this person may watch: the same rule as `visible_to`."""
+        return identity.is_admin or self.owner_id == identity.user_id or self.visibility == Visibility.EVERYONE
+
+
+def audience(session: Session, task_id: str) -> Audience | None:
+    """Who may watch this task; None if there is no such task."""
+    row = session.execute(select(Task.owner_id, Task.visibility).where(Task.id == task_id)).one_or_none()
+    return None if row is None else Audience(*row)
+
+
 def may_change(task: Task, identity: Identity) -> bool:
     """Whether this person may cancel, retry or share the task: its owner and admins."""
     return identity.is_admin or task.owner_id == identity.user_id
