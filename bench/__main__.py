@@ -7,6 +7,7 @@ import json
 import os
 import platform
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
@@ -16,9 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from bench import fanout, rows
-from bench.contenders import install_node
+from bench.contenders import install_node, install_tqdm
 from bench.machine import ROOT, cores, raise_file_limit
+from bench.report import text
 from bench.stage import Stage
+from bench.stats import median
 
 PARTS = ("fanout", "watched", "rooms", "unwatched", "idle", "connect", "slow", "reporter")
 PINNED = ("flask-socketio", "python-socketio", "python-engineio", "eventlet")
@@ -62,7 +65,24 @@ def measure(stage: Stage, asked: argparse.Namespace) -> None:
             case "connect":
                 rows.connecting(stage, rounds, 300 if quick else 1000)
             case "slow":
-                rows.slow_readers(stage, 1, 4.0 if quick else 20.0)
+                rows.slow_readers(stage, rounds, 4.0 if quick else 12.0)
+            case "reporter":
+                reporter(stage, rounds)
+
+
+def reporter(stage: Stage, rounds: int) -> None:
+    """Row `reporter`: see bench.reporter_calls; on the servers' core, while they have nothing to do."""
+    path = os.pathsep.join([str(ROOT), str(install_tqdm())])
+    command = [sys.executable, "-m", "bench.reporter_calls", str(stage.folder), stage.valkey.url, str(rounds)]
+    done = subprocess.run(
+        command, cwd=ROOT, env={**os.environ, "PYTHONPATH": path}, stdout=subprocess.PIPE, text=True, check=True
+    )
+    for line in done.stdout.splitlines():
+        for server, metrics in json.loads(line).items():
+            stage.results.add("reporter", server, **metrics)
+    for server, metrics in stage.results.rows["reporter"].items():
+        words = ", ".join(f"{name} {median(values):,.3f}" for name, values in metrics.items())
+        print(f"    reporter   {server:<22} {words}", flush=True)
 
 
 def about(asked: argparse.Namespace) -> dict[str, Any]:
@@ -98,10 +118,12 @@ def main() -> int:
             measure(stage, asked)
         finally:
             stage.stop()
+    meta["server_waited_percent"] = round(100 * stage.server_waited, 1)
     meta["minutes"] = round((time.monotonic() - began) / 60, 1)
     found = {"meta": meta, "rows": stage.results.rows, "flags": stage.results.flags}
     asked.output.parent.mkdir(exist_ok=True)
     asked.output.write_text(json.dumps(found, indent=1) + "\n")
+    print(f"\n{text(found)}\n\n{asked.output} has it all.")
     return 0
 
 

@@ -141,6 +141,17 @@ def install_node() -> None:
         subprocess.run(["sh", "tools/npm.sh", "ci", "--prefix", "bench/servers/node", *quietly], cwd=ROOT, check=True)
 
 
+def install_tqdm() -> Path:
+    """Install tqdm, with which the reporter is compared, into its own folder; the folder."""
+    folder = BENCH / ".build" / "python"
+    if not (folder / "tqdm").exists():
+        wanted = str(BENCH / "servers" / "requirements.txt")
+        quietly = ["--disable-pip-version-check", "-qq", "--target", str(folder)]
+        command = [sys.executable, "-m", "pip", "install", *quietly, "--require-hashes", "-r", wanted]
+        subprocess.run(command, check=True)
+    return folder
+
+
 class Taskroom(Contender):
     """The product's own web process, as `./taskroom web` starts it, from this checkout or another."""
 

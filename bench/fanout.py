@@ -8,7 +8,7 @@ from collections.abc import Callable
 from bench.contenders import Contender
 from bench.stage import Stage, Step
 
-START = 20_000.0
+START = 40_000.0
 """deliveries a second of the first step"""
 LOWEST = 500.0
 HIGHEST = 6_000_000.0
@@ -88,7 +88,7 @@ def measure(stage: Stage, sizes: tuple[int, ...], rounds: int, seconds: float) -
             for contender in stage.contenders.values():
                 room = Room(stage, contender, size, seconds)
                 start = known.get((contender.name, size), START)
-                factor, refinements = (2.0, 2) if turn == 0 else (1.25, 0)
+                factor, refinements = (2.0, 1) if turn == 0 else (1.25, 0)
                 sustained = capacity(lambda rate: room.holds(rate, 500), start, factor, refinements)  # noqa: B023
                 prompt = 0.0
                 if sustained:

@@ -10,7 +10,6 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +97,14 @@ def rss(pid: int) -> int:
     return int(psutil.Process(pid).memory_info().rss)
 
 
+def peak_rss(pid: int) -> int:
+    """The most resident memory that a process has had, in bytes; where that is unknown, what it has."""
+    with contextlib.suppress(OSError, StopIteration):
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+        return int(next(line for line in lines if line.startswith("VmHWM:")).split()[1]) * 1024
+    return rss(pid)
+
+
 class Partner:
     """A process of the bench that is asked in lines of JSON: the load generator or the publisher."""
 
@@ -125,8 +132,3 @@ class Partner:
     def stop(self) -> None:
         """End it."""
         end(self.process)
-
-
-def spread(values: Sequence[float]) -> list[float]:
-    """Smallest and largest."""
-    return [min(values), max(values)] if values else []

@@ -15,6 +15,7 @@ from typing import Any
 
 from bench.contenders import Contender, Node, Stock, Taskroom, Valkey
 from bench.machine import Partner, cpu_s, tree_cpu_s, waited_s
+from bench.stats import median
 
 BUSY = 0.85
 """share of a core above which the load generator may be the limit"""
@@ -92,6 +93,7 @@ class Stage:
 
     def __init__(self, folder: Path, servers: Sequence[str], checkout: Path) -> None:
         self.results = Results()
+        self.folder = folder
         self.valkey = Valkey(folder)
         self.load = Partner("bench.load")
         self.publisher = Partner("bench.publisher", "127.0.0.1", str(self.valkey.port))
@@ -104,6 +106,7 @@ class Stage:
             known["node"] = Node(self.valkey.url, folder)
         self.contenders = known
         self._number = 0
+        self._waits: list[float] = []
 
     def start(self) -> None:
         """Start the servers."""
@@ -134,6 +137,11 @@ class Stage:
         if opened["failed"]:
             raise RuntimeError(f"{contender.title} let {opened['failed']} of {count} not in: {opened['reason']}")
         return opened
+
+    @property
+    def server_waited(self) -> float:
+        """The share of its busy time for which the server's core was taken by others: the median over all steps."""
+        return median(self._waits) if self._waits else 0.0
 
     def close(self, group: str = "all") -> None:
         """Close the clients, and give the server a moment to notice."""
@@ -172,6 +180,7 @@ class Stage:
         server_share = (cpu_s(contender.pid) - used) / (time.monotonic() - began)
         server_waited = (waited_s(contender.pid) - waited) / (time.monotonic() - began)
         expected = sent["sent"] * members
+        self._waits.append(server_waited / max(0.001, server_waited + server_share))
         seen = self.load.ask(do="finish", expected=expected, timeout_s=timeout_s)
         received = max(1, seen["received"])
         infinite = float("inf")
