@@ -7,6 +7,7 @@ docs/protocol.md for every event.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import secrets
 import threading
@@ -14,11 +15,11 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import orjson
-from flask import request
 from flask_login import current_user
 from flask_socketio import ConnectionRefusedError as RefuseConnection
 from flask_socketio import SocketIO
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
@@ -86,15 +87,23 @@ class _Edge:
         self._sockets = sockets
 
     def _on(self, event: str, handle: Callable[..., dict[str, Any]], payload: type[Payload] | None) -> None:
-        def answered(*sent: Any) -> dict[str, Any]:
-            return self._answer(event, handle, payload, sent)
+        def answered(sid: str, *sent: Any) -> dict[str, Any]:
+            return self._answer(sid, event, handle, payload, sent)
 
-        self._socketio.on_event(event, answered, namespace="/")
+        self._take(event, answered)
+
+    def _take(self, event: str, handler: Callable[..., Any]) -> None:
+        """Handle an event without Flask's request context, which costs more than most answers and is not needed."""
+        self._socketio.server.on(event, handler, namespace="/")
 
     def _answer(
-        self, event: str, handle: Callable[..., dict[str, Any]], payload: type[Payload] | None, sent: tuple[Any, ...]
+        self,
+        sid: str,
+        event: str,
+        handle: Callable[..., dict[str, Any]],
+        payload: type[Payload] | None,
+        sent: tuple[Any, ...],
     ) -> dict[str, Any]:
-        sid = request.sid  # type: ignore[attr-defined]
         connected = self._sockets.by_sid.get(sid)
         try:
             if connected is None:
@@ -144,26 +153,25 @@ class WebSocketProgressHandler(_Edge):
 
     def register(self) -> None:
         """Take the namespace's connections and the task rooms' events."""
-        self._socketio.on_event("connect", self.handle_connect, namespace="/")
-        self._socketio.on_event("disconnect", self.handle_disconnect, namespace="/")
-        self._socketio.on_event("*", self.handle_unknown, namespace="/")
+        self._take("connect", self.handle_connect)
+        self._take("disconnect", self.handle_disconnect)
+        self._take("*", self.handle_unknown)
         self._on("join_task", self.join_task, JoinPayload)
         self._on("leave_task", self.leave_task, TaskPayload)
         self._on("get_task_status", self.get_task_status, TaskPayload)
         self._on("cancel_task", self.cancel_task, CancelPayload)
         self._on("get_task_log", self.get_task_log, LogPayload)
 
-    def handle_connect(self, auth: Any = None) -> None:
+    def handle_connect(self, sid: str, environ: dict[str, Any], auth: Any = None) -> None:
         """Let in whoever has a valid login session or API token; tell everybody else why not."""
         try:
-            identity = self._identify(auth)
+            identity = self._identify(environ, auth)
             self._check_room(identity)
         except TaskroomError as error:
             self._sockets.refused[error.code] = self._sockets.refused.get(error.code, 0) + 1
             content = {key: value for key, value in error_fields(error, None).items() if key != "event"}
             raise RefuseConnection(error.message, content) from None
-        sid = request.sid  # type: ignore[attr-defined]
-        self._sockets.add(Connected(sid, identity, request.remote_addr or ""))
+        self._sockets.add(Connected(sid, identity, environ.get("REMOTE_ADDR", "")))
         user = {"id": identity.user_id, "username": identity.username, "role": identity.role}
         greeting = {
             "user": user,
@@ -174,17 +182,18 @@ class WebSocketProgressHandler(_Edge):
         }
         self._sockets.send(sid, events.packet("connected", greeting))
 
-    def _identify(self, auth: Any) -> Identity:
+    def _identify(self, environ: dict[str, Any], auth: Any) -> Identity:
         if isinstance(auth, Mapping) and "token" in auth:
             token = auth["token"]
             found = self._sockets.logins.get(token, lambda: self._known(token)) if isinstance(token, str) else None
             if found is None:
                 raise Unauthenticated("This API token is not valid, or not any more.")
             return found
-        if not current_user.is_authenticated:
-            raise Unauthenticated("Sign in first, or send an API token.")
-        identity: Identity = current_user.identity
-        return identity
+        with environ["flask.app"].request_context(environ):
+            if not current_user.is_authenticated:
+                raise Unauthenticated("Sign in first, or send an API token.")
+            identity: Identity = current_user.identity
+            return identity
 
     def _known(self, token: str) -> Identity | None:
         return accounts.authenticate_token(self._database, token)
@@ -199,20 +208,19 @@ class WebSocketProgressHandler(_Edge):
                 f"You have {CONNECTIONS_PER_USER} connections open already. Close one first.", retry_after_s=30
             )
 
-    def handle_disconnect(self, reason: str | None = None) -> None:
+    def handle_disconnect(self, sid: str, reason: str | None = None) -> None:
         """Forget a socket that has gone."""
-        sid = request.sid  # type: ignore[attr-defined]
         log.debug("socket %s is gone: %s", sid, reason)
         self._rooms.drop(sid)
         self._sockets.remove(sid)
 
-    def handle_unknown(self, event: str, *_sent: Any) -> dict[str, Any]:
+    def handle_unknown(self, event: str, sid: str, *_sent: Any) -> dict[str, Any]:
         """Refuse an event that is not in the protocol."""
 
         def refuse(_connected: Connected) -> dict[str, Any]:
             raise InvalidPayload("There is no such event. docs/protocol.md lists them.")
 
-        return self._answer(str(event)[:100], refuse, None, ())
+        return self._answer(sid, str(event)[:100], refuse, None, ())
 
     def join_task(self, connected: Connected, payload: JoinPayload) -> dict[str, Any]:
         """Watch a task: history or a snapshot first, then every later event."""
@@ -324,8 +332,10 @@ class AdminDashboardWebSocket(_Edge):
         """Receive the dashboard's events; the first metrics come at once."""
         if not connected.identity.is_admin:
             raise Forbidden("The dashboard is for admins.")
-        self._members.add(connected.sid)
-        self._rooms.subscriber.subscribe(self._log.admin_channel)
+        with self._lock:
+            self._members.add(connected.sid)
+        with contextlib.suppress(RedisError):  # while Redis is away: subscribed when it is back
+            self._rooms.subscriber.subscribe(self._log.admin_channel)
         self._sockets.send(connected.sid, self._metrics_packet(self._sample()))
         return {}
 
@@ -347,8 +357,9 @@ class AdminDashboardWebSocket(_Edge):
             self._sockets.send(sid, packet)
 
     def send_metrics(self) -> None:
-        """Metrics to the admins of this process; nothing is measured while none is there."""
-        self._members &= set(self._sockets.by_sid)
+        """Metrics to the admins of this process; while none is there nothing is measured, and Redis not listened to."""
+        for sid in [sid for sid in self._members if sid not in self._sockets.by_sid]:
+            self.drop(sid)
         if self._members:
             self.receive(self._metrics_packet(self._sample()))
 
