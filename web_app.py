@@ -138,6 +138,7 @@ def socket_options(config: Config, refusals: Refusals) -> dict[str, object]:
         "async_handlers": False,
         "manage_session": False,
         "client_manager": Manager(),
+        "json": events.WireJson,
         "cors_allowed_origins": origin_check(config.allowed_origins, refusals),
         "max_http_buffer_size": MAX_MESSAGE_BYTES,
         "ping_interval": 10,

@@ -12,14 +12,14 @@ from datetime import datetime
 from itertools import islice
 from typing import Literal
 
-from sqlalchemy import ColumnElement, literal, select, true, union_all
+from sqlalchemy import BindParameter, ColumnElement, bindparam, literal, select, true, union_all
 from sqlalchemy.exc import SQLAlchemyError
 
 from accounts import tokens
 from accounts.models import ApiToken, LoginSession, User
 from accounts.sessions import IDLE_LIFETIME, TOUCH_INTERVAL, note_seen
 from accounts.tokens import SCOPES, token_digest
-from database import Database, DatabaseBusy, utc_now
+from database import Database, DatabaseBusy, UtcDateTime, utc_now
 
 log = logging.getLogger(__name__)
 
@@ -87,13 +87,8 @@ def authenticate_token(db: Database, token: str, now: datetime | None = None) ->
     if not token.startswith(tokens.PREFIX) or len(token) > MAX_TOKEN_LENGTH:
         return None
     moment = now or utc_now()
-    query = (
-        select(ApiToken.id, ApiToken.last_used_at, ApiToken.scopes, User.id, User.username, User.role, User.epoch)
-        .join(User, User.id == ApiToken.user_id)
-        .where(ApiToken.token_hash == token_digest(token), *_token_holds(moment))
-    )
     with db.read() as session:
-        row = session.execute(query).one_or_none()
+        row = session.execute(_TOKEN_HOLDER, {"digest": token_digest(token), "moment": moment}).one_or_none()
     if row is None:
         return None
     token_id, last_used_at, words, user_id, username, role, epoch = row
@@ -152,7 +147,7 @@ def _session_holds(moment: datetime) -> tuple[ColumnElement[bool], ...]:
     )
 
 
-def _token_holds(moment: datetime) -> tuple[ColumnElement[bool], ...]:
+def _token_holds(moment: datetime | BindParameter[datetime]) -> tuple[ColumnElement[bool], ...]:
     return (
         ApiToken.revoked_at.is_(None),
         ApiToken.expires_at.is_(None) | (ApiToken.expires_at > moment),
@@ -176,3 +171,10 @@ def _chunks(items: Iterable[Identity], size: int) -> Iterator[list[Identity]]:
     iterator = iter(items)
     while chunk := list(islice(iterator, size)):
         yield chunk
+
+
+_TOKEN_HOLDER = (
+    select(ApiToken.id, ApiToken.last_used_at, ApiToken.scopes, User.id, User.username, User.role, User.epoch)
+    .join(User, User.id == ApiToken.user_id)
+    .where(ApiToken.token_hash == bindparam("digest"), *_token_holds(bindparam("moment", type_=UtcDateTime())))
+)

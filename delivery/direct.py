@@ -69,12 +69,13 @@ class Edge:
                 self.pings.popleft()[1].ping(now_s)
 
 
-class _Queue:
-    """What Engine.IO takes for its queue: an outbox."""
+class DirectQueue:
+    """What Engine.IO takes for a session's queue: its outbox."""
 
     __slots__ = ("_socket",)
 
-    def __init__(self, socket: DirectSocket) -> None:
+    def serve(self, socket: DirectSocket) -> None:
+        """Pass packets on to this session's outbox."""
         self._socket = socket
 
     def put(self, packet: Packet | None) -> None:
@@ -109,7 +110,8 @@ class DirectSocket(engineio.socket.Socket):  # type: ignore[misc]
         self.connected: bool
         self.last_ping: float | None
         self.outbox = Outbox(self)
-        self.queue = _Queue(self)
+        self.queue: DirectQueue
+        self.queue.serve(self)
         self._polled: Any = None
         self._take = DirectSocket._take_packet
         self._raw: Any = None
@@ -259,6 +261,9 @@ class DirectSocket(engineio.socket.Socket):  # type: ignore[misc]
         self.outbox.connect(self._raw.send)
 
     def _take_packet(self, text: str) -> None:
+        if text[0] == "4":  # the library would try whether it is JSON
+            self.server._trigger_event("message", self.sid, text[1:], run_async=False)
+            return
         with contextlib.suppress(UnknownPacketError, SocketIsClosedError):
             self.receive(Packet(encoded_packet=text))
 

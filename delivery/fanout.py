@@ -22,7 +22,7 @@ from eventlet.hubs.hub import BaseHub
 from eventlet.websocket import RFC6455WebSocket
 from socketio import Server
 
-from delivery.direct import PACKETS_PER_POLL, DirectSocket, Edge
+from delivery.direct import PACKETS_PER_POLL, DirectQueue, DirectSocket, Edge
 from delivery.outbox import Batch, Outgoing
 from delivery.rooms import Target
 from delivery.websockets import Gate
@@ -124,6 +124,8 @@ class Fanout:
             lambda eio_sid, lost: given_up(sid_of(eio_sid), lost),
             lambda eio_sid: caught_up(sid_of(eio_sid)),
         )
+        eio = self._server.eio
+        eio._async = {**eio._async, "queue": DirectQueue}
         engine_socket.Socket = type("DirectSocket", (DirectSocket,), {"edge": edge})
         eventlet.spawn(_ping, edge)
 

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from database import rfc3339
+from tasks.counter import Counter
 from tasks.events import clean
 from tasks.registry import Phase
 
@@ -31,7 +32,7 @@ class Progress:
         self._phase_started_s = now_s
         self._started_s = now_s
         self._floor = 0.0
-        self.done: float = 0
+        self.counter = Counter()
         self.total: float | None = None
         self.unit: str | None = None
         self.step: str | None = None
@@ -40,12 +41,25 @@ class Progress:
         self._counts: deque[tuple[float, float]] = deque(maxlen=KEPT_SAMPLES)
         self._fractions: deque[tuple[float, float]] = deque(maxlen=KEPT_SAMPLES)
 
+    @property
+    def done(self) -> Any:
+        """How much of the running phase is done; the counter counts it."""
+        return self.counter.value
+
+    @done.setter
+    def done(self, value: float) -> None:
+        self.counter.set(value)
+
+    def check_phase(self, name: str) -> None:
+        """Raise ValueError for a phase that the job did not declare."""
+        if name not in self._names:
+            raise ValueError(f"the job has no phase {name!r}; it declares {', '.join(self._names)}")
+
     def start_phase(
         self, name: str, total: float | None, unit: str | None, first_line: int, now_s: float, at: datetime
     ) -> None:
         """End the phase before and begin this one. Raises ValueError for a phase that the job did not declare."""
-        if name not in self._names:
-            raise ValueError(f"the job has no phase {name!r}; it declares {', '.join(self._names)}")
+        self.check_phase(name)
         self.end_phase(now_s)
         index = self._names.index(name)
         for skipped in self._phases[(self._current + 1 if self._current is not None else 0) : index]:
@@ -114,8 +128,8 @@ class Progress:
             "eta_low_s": None if estimate is None else round(estimate[0], 1),
             "eta_high_s": None if estimate is None else round(estimate[1], 1),
             "estimated_completion": None if middle is None else rfc3339(now + timedelta(seconds=middle)),
-            "current_step": self.step,
-            "details": dict(self.details),
+            "current_step": None if self.step is None else str(clean(self.step)),
+            "details": {clean(name): clean(value) for name, value in self.details.items()},
             "stalled_since": self.stalled_since,
         }
 
@@ -136,7 +150,7 @@ class Progress:
         start = next((sample for sample in self._counts if now_s - sample[0] <= RATE_WINDOW_S), None)
         if start is None or now_s - start[0] < SAMPLE_EVERY_S:
             return None
-        return round((self.done - start[1]) / (now_s - start[0]), 3)
+        return round(float(self.done - start[1]) / (now_s - start[0]), 3)
 
     def _estimate(self, fraction: float | None, now_s: float) -> tuple[float, float] | None:
         """Shortest and longest seconds left, from the recent and the whole speed; None before they mean much."""

@@ -83,9 +83,9 @@ class TailReports:
         """See LiveTail."""
         self._announcer.announce_missing_lines(task_id)
 
-    def admin(self, job: str) -> None:
+    def admin(self, job: str) -> bool:
         """See LiveTail."""
-        self._log.publish(self._log.admin_channel, job)
+        return self._log.publish(self._log.admin_channel, job) > 0
 
 
 def run_task(task_id: str) -> None:
@@ -204,11 +204,7 @@ def clean_results(results: Any) -> dict[str, Any]:
 def _store(database: Database, claim: Claim, job: Job, reporter: Reporter, ending: Ending, started_s: float) -> None:
     """Store the end of the attempt, after its last log line; a database that is away is waited for."""
     now_s = time.monotonic()
-    with reporter.lock:
-        if ending.state == State.COMPLETED:
-            reporter.progress.end_phase(now_s)
-        else:
-            reporter.progress.fail_phase(now_s)
+    reporter.end_phase(ending.state == State.COMPLETED)
     progress = reporter.close(STORE_FOR_S)
     duration_ms = int((now_s - started_s) * 1000)
     while True:

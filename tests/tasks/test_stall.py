@@ -2,7 +2,7 @@
 
 import pytest
 
-from tasks.reporter import Stall
+from tasks.stall import Stall
 
 pytestmark = pytest.mark.req("C11")
 
