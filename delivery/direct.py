@@ -36,7 +36,8 @@ READ_BYTES = 16 * 1024
 MAX_UNTAKEN = 8
 """pieces that were read and not yet understood; then reading pauses"""
 GOODBYE_WITHIN_S = 2.0
-STUCK_AFTER_S = 20.0
+STUCK_AFTER_S = 10.0
+UNSENT_BYTES = 64 * 1024
 
 
 class Loop(Protocol):
@@ -145,11 +146,14 @@ class DirectSocket(engineio.socket.Socket):  # type: ignore[misc]
             self.edge.pings.append((time.monotonic() + self.server.ping_interval, self))
 
     def ping(self, now_s: float) -> None:
-        """Ask for a sign of life; whoever has taken nothing for long is sent away instead."""
+        """Ask for a sign of life. Who reads slowly gives one by that; who has read nothing for long is sent away."""
         if self.closing or self.closed:
             return
-        if self.outbox.size and now_s - self.outbox.moved_s > STUCK_AFTER_S:
-            self.has_to_go()
+        if self.upgraded and self.outbox.size:
+            if now_s - self.outbox.moved_s > STUCK_AFTER_S:
+                self.has_to_go()
+            else:
+                self.edge.pings.append((now_s + self.server.ping_interval, self))
             return
         self.last_ping = time.time()
         self.send(Packet(PING))
@@ -161,6 +165,8 @@ class DirectSocket(engineio.socket.Socket):  # type: ignore[misc]
         self._raw, ws.websocket_closed = connection.detach(), True
         self._connection = connection
         self._reader = FrameReader(self.edge.gate.max_bytes)
+        # What a slow reader has not taken waits here, where it can be overtaken, and not in the kernel.
+        self._raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
         if self.connected:
             self.upgrading = True
             self._take = DirectSocket._take_probe

@@ -17,8 +17,13 @@ from tests.fixtures.machine import wait_until
 
 
 def connect(port: int, source: str = "127.0.0.1", timeout_s: float = 10.0) -> socket.socket:
-    """A TCP connection from this loopback address."""
-    return socket.create_connection(("127.0.0.1", port), timeout_s, source_address=(source, 0))
+    """A TCP connection from this loopback address, with small buffers: who does not read is noticed soon."""
+    sock = socket.socket()
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16 * 1024)
+    sock.settimeout(timeout_s)
+    sock.bind((source, 0))
+    sock.connect(("127.0.0.1", port))
+    return sock
 
 
 def request(method: str, path: str, *headers: str, body: bytes = b"", length: int | None = None) -> bytes:
@@ -92,6 +97,9 @@ class WebSocket:
         self.inbox: list[str] = []
         self.arrived_at: list[float] = []
         self._ended = threading.Event()
+        self.reads = threading.Event()
+        """cleared: what the server sends is left in the kernel's buffers"""
+        self.reads.set()
         self.head = self._read_head()
         self.status = int(self.head.split(b" ")[1]) if self.head else 0
         if self.status == 101:
@@ -177,6 +185,7 @@ class WebSocket:
                     self.arrived_at.append(time.monotonic())
                     if text == "2":
                         self.send("3")
+                self.reads.wait()
                 more = self.sock.recv(65536)
                 if not more:
                     break

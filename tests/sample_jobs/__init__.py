@@ -44,6 +44,27 @@ def count(ctx: JobContext, params: CountParams) -> dict[str, Any]:
     return {"counted": params.to}
 
 
+class ChatterParams(BaseModel, extra="forbid"):
+    """`lines` log lines of `size` characters, a few at a time."""
+
+    lines: int
+    size: int = 2000
+    gate: str
+
+
+@job("chatter", title="Chatter", params=ChatterParams)
+def chatter(ctx: JobContext, params: ChatterParams) -> dict[str, Any]:
+    """Says much more than a slow reader takes, and ends when its gate is opened."""
+    for number in ctx.track(range(params.lines)):
+        ctx.log(f"{number + 1} ".ljust(params.size, "x"))
+        if number % 20 == 19:
+            time.sleep(0.02)
+    while not Path(params.gate).exists():
+        ctx.check_cancelled()
+        time.sleep(0.01)
+    return {"said": params.lines}
+
+
 class FailParams(BaseModel, extra="forbid"):
     """How to fail."""
 
