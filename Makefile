@@ -65,7 +65,7 @@ lock: setup-dev ## Bring requirements*.txt up to the newest versions that requir
 	@echo "Locked. Look at: git diff --stat 'requirements*.txt'; then: make check"
 
 clean: ## Remove what setup and the tools made; your data stays
-	rm -rf $(VENV) $(TOOLS) node_modules static/vendor .pytest_cache .mypy_cache .ruff_cache .hypothesis test-results
+	rm -rf $(VENV) $(TOOLS) node_modules static/vendor bench/.build bench/servers/node/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis test-results
 
 # The stamps: each is newer than what it was made from, so a second `make setup` has nothing to do. A .venv whose Python
 # is gone is made again.

@@ -88,6 +88,10 @@ class Contender:
             end(self._process)
             self._process = None
 
+    def close(self) -> None:
+        """End it for good, and close what is open for it here."""
+        self.stop()
+
     def command(self) -> list[str]:
         """What is started."""
         raise NotImplementedError
@@ -181,6 +185,11 @@ class Taskroom(Contender):
     def rooms(self, count: int) -> list[str]:
         """New tasks that run, as SQL and the live tail have it."""
         return self.data.running_tasks(count)
+
+    def close(self) -> None:
+        """See Contender."""
+        self.stop()
+        self.data.close()
 
     def tokens(self) -> list[str]:
         """API tokens of many users, for no user may have more than 200 sockets."""

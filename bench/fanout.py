@@ -17,7 +17,7 @@ HIGHEST = 6_000_000.0
 def capacity(passes: Callable[[float], bool], start: float, factor: float, refinements: int) -> float:
     """The highest rate that passes, by geometric steps from `start` and then halving the gap (in its logarithm).
 
-    0 when nothing from LOWEST on passes.
+    0 when not even LOWEST passes.
     """
     good = bad = 0.0
     rate = start
@@ -26,10 +26,13 @@ def capacity(passes: Callable[[float], bool], start: float, factor: float, refin
             good, rate = rate, rate * factor
         bad = rate
     else:
-        while rate >= LOWEST and not passes(rate):
-            bad, rate = rate, rate / factor
-        good = rate if rate >= LOWEST else 0.0
-    for _ in range(refinements if good and good < HIGHEST else 0):
+        bad, rate = rate, max(LOWEST, rate / factor)
+        while not passes(rate):
+            if rate == LOWEST:
+                return 0.0
+            bad, rate = rate, max(LOWEST, rate / factor)
+        good = rate
+    for _ in range(refinements if good < HIGHEST else 0):
         middle = math.sqrt(good * bad)
         good, bad = (middle, bad) if passes(middle) else (good, middle)
     return good

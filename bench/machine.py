@@ -131,4 +131,7 @@ class Partner:
 
     def stop(self) -> None:
         """End it."""
+        for pipe in (self.process.stdin, self.process.stdout):
+            if pipe is not None:
+                pipe.close()
         end(self.process)

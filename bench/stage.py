@@ -116,7 +116,7 @@ class Stage:
     def stop(self) -> None:
         """End everything."""
         for contender in self.contenders.values():
-            contender.stop()
+            contender.close()
         for part in (self.load, self.publisher, self.valkey):
             part.stop()
 
