@@ -7,6 +7,7 @@ import json
 import os
 import platform
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -105,6 +106,7 @@ def main() -> int:
     """Measure; 0 when all could be measured."""
     asked = arguments()
     raise_file_limit()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     servers = asked.servers.split(",")
     if "node" in servers:
         install_node()

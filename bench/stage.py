@@ -162,7 +162,7 @@ class Stage:
         events_per_s: float,
         seconds: float,
         members: int,
-        timeout_s: float = 8.0,
+        timeout_s: float = 5.0,
         rooms: int = 1,
     ) -> Step:
         """Send, count, and say what was seen. `members` get each event."""
