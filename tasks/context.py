@@ -95,7 +95,7 @@ class JobContext:
     def set_total(self, total: float, unit: str | None = None) -> None:
         """Say how much the running phase has to do, once that is known."""
         self.check_cancelled()
-        self._reporter.set_numbers(None, total, unit)
+        self._reporter.report(total=total, unit=unit)
 
     def advance(self, n: float = 1, step: str | None = None, **details: Any) -> None:
         """`n` more units of the running phase are done; `step` is what is being worked on."""
@@ -125,20 +125,12 @@ class JobContext:
         self, n: float, done: float | None, total: float | None, step: str | None, details: dict[str, Any]
     ) -> None:
         """What is not only a number from the counter's owner."""
-        reporter = self._reporter
-        reporter.check()
-        if n:
-            reporter.advance(n)
-        if done is not None or total is not None:
-            reporter.set_numbers(done, total)
-        if step is not None or details:
-            if type(step) not in PLAIN:
-                step = str(clean(step))
-            if len(details) > MAX_ITEMS or not all(type(value) in PLAIN for value in details.values()):
-                details = clean(details)  # now, for the job may change it; what cannot change is cleaned when sent
-            reporter.describe(step, details)
-        if reporter.attention:
-            reporter.attend()
+        self._reporter.check()
+        if type(step) not in PLAIN:
+            step = str(clean(step))
+        if not PLAIN.issuperset(map(type, details.values())) or len(details) > MAX_ITEMS:
+            details = clean(details)  # now, for the job may change it; what cannot change is cleaned when it is sent
+        self._reporter.report(n, done, total, None, step, details)
 
     def track(self, iterable: Iterable[T], total: float | None = None, unit: str = "") -> Iterator[T]:
         """Iterate and count one unit for each item; the total is taken from `len` where there is one."""

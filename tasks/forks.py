@@ -15,7 +15,7 @@ import mmap
 import os
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -27,6 +27,7 @@ from tasks.events import clean
 from tasks.progress import Progress
 
 CHUNK = 256 * 1024
+NO_CHANGE = (None, None, None, None)
 
 
 class Shelf:
@@ -93,12 +94,12 @@ class Shelf:
                 count += int(line)
             elif line:
                 if count:
-                    yield ["advance", count]
+                    yield ["report", count]
                     count = 0
                 with contextlib.suppress(orjson.JSONDecodeError):
                     yield orjson.loads(line)
         if count:
-            yield ["advance", count]
+            yield ["report", count]
 
     def _whole_lines(self, file: int) -> list[bytes]:
         size, chunk, end = CHUNK, b"", 0
@@ -132,19 +133,21 @@ class ChildReporter:
     def attend(self, counted: float = 0) -> None:
         self.check()
         if counted:
-            self.advance(counted)
+            self.report(counted)
 
-    def advance(self, n: float) -> None:
-        if type(n) is int and n >= 0:
+    def report(
+        self,
+        n: float = 0,
+        done: float | None = None,
+        total: float | None = None,
+        unit: str | None = None,
+        step: str | None = None,
+        details: Mapping[str, Any] | None = None,
+    ) -> None:
+        if type(n) is int and n > 0 and (done, total, unit, step) == NO_CHANGE and not details:
             self._shelf.put(b"%d" % n)
         else:
-            self._put("advance", float(n))
-
-    def set_numbers(self, done: float | None, total: float | None, unit: str | None = None) -> None:
-        self._put("set_numbers", done, total, unit)
-
-    def describe(self, step: str | None, details: dict[str, Any]) -> None:
-        self._put("describe", step, details)
+            self._put("report", n, done, total, unit, step, details or {})
 
     def start_phase(self, name: str, total: float | None, unit: str | None) -> None:
         self._progress.check_phase(name)

@@ -8,12 +8,12 @@ wakes the sender: no last update is lost.
 
 from __future__ import annotations
 
-import math
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from database import utc_now
@@ -24,6 +24,7 @@ from tasks.journal import Line
 from tasks.progress import Progress
 
 MAX_PENDING_LINES = 50_000
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 class Inbox:
@@ -59,27 +60,30 @@ class Inbox:
         self.check()
         self.touch()
 
-    def advance(self, n: float) -> None:
-        """`n` more units are done."""
-        self.progress.counter.add(n)
-        self.touch()
-
-    def set_numbers(self, done: float | None, total: float | None, unit: str | None = None) -> None:
-        """Set what is not None."""
+    def report(
+        self,
+        n: float = 0,
+        done: float | None = None,
+        total: float | None = None,
+        unit: str | None = None,
+        step: str | None = None,
+        details: Mapping[str, Any] = NOTHING,
+    ) -> None:
+        """`n` more units are done; set what is not None or empty."""
+        progress = self.progress
+        if n:
+            progress.counter.add(n)
         with self.lock:
             if done is not None:
-                self.progress.done = done
+                progress.done = done
             if total is not None:
-                self.progress.total = total
-            self.progress.unit = unit or self.progress.unit
-        self.touch()
-
-    def describe(self, step: str | None, details: dict[str, Any]) -> None:
-        """Set the step unless it is None, and these of the job's own values."""
-        with self.lock:
+                progress.total = total
+            if unit:
+                progress.unit = unit
             if step is not None:
-                self.progress.step = step
-            self.progress.details.update(details)
+                progress.step = step
+            if details:
+                progress.details.update(details)
         self.touch()
 
     def start_phase(self, name: str, total: float | None, unit: str | None) -> None:
@@ -153,9 +157,7 @@ class Inbox:
         if not self.shelf.is_open:
             return False
         takes: dict[str, Callable[..., None]] = {
-            "advance": lambda n: self.advance(math.nan if n is None else n),
-            "set_numbers": self.set_numbers,
-            "describe": self.describe,
+            "report": self.report,
             "start_phase": self._start_phase,
             "note": self.note,
             "add_line": lambda level, text, at: self.take_line(Line(datetime.fromisoformat(at), level, text)),
