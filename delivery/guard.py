@@ -284,8 +284,8 @@ class Guard:
 
 KEPT = (
     "REQUEST_METHOD", "SCRIPT_NAME", "PATH_INFO", "QUERY_STRING", "SERVER_NAME", "SERVER_PORT", "SERVER_PROTOCOL",
-    "REMOTE_ADDR", "HTTP_HOST", "HTTP_COOKIE", "HTTP_ORIGIN", "HTTP_USER_AGENT", "wsgi.version", "wsgi.url_scheme",
-    "wsgi.multithread", "wsgi.multiprocess", "wsgi.run_once", "flask.app",
+    "REMOTE_ADDR", "HTTP_HOST", "HTTP_COOKIE", "HTTP_AUTHORIZATION", "HTTP_ORIGIN", "HTTP_USER_AGENT", "wsgi.version",
+    "wsgi.url_scheme", "wsgi.multithread", "wsgi.multiprocess", "wsgi.run_once", "flask.app",
 )  # fmt: skip
 
 
