@@ -117,7 +117,8 @@ def test_a_watch_that_stood_still_tells_every_line_once_and_in_order(server: Any
             stdout=told,
         )
     try:
-        wait_until(lambda: output.stat().st_size, 30, "it watches")
+        wait_until(lambda: output.stat().st_size or watch.poll() is not None, 30, "it watches")
+        assert watch.poll() is None, "it goes on watching"
         os.kill(watch.pid, signal.SIGSTOP)
         wait_until(lambda: _log_total(server, ada, task_id) == 30_000, 60, "all lines are stored")
         os.kill(watch.pid, signal.SIGCONT)
