@@ -78,8 +78,7 @@ class Outbox:
     """The packets of one client. Nothing here waits, and it is not for several native threads."""
 
     __slots__ = (
-        "_client", "_cut", "_first", "_idle_send", "_is_ending", "_newest", "_send", "_waiting",
-        "is_overrun", "moved_s", "size",
+        "_client", "_cut", "_idle_send", "_is_ending", "_newest", "_send", "_waiting", "is_overrun", "moved_s", "size",
     )  # fmt: skip
 
     def __init__(self, client: Client) -> None:
@@ -90,10 +89,8 @@ class Outbox:
         self._waiting: list[Outgoing] = []
         self._cut = 0
         """bytes of the first packet that are sent"""
-        self._first = 0
-        """the number of the first packet that waits; numbers are for ever"""
-        self._newest: dict[str, int] = {}
-        """number of the newest packet that waits, by task"""
+        self._newest: dict[str, Outgoing] = {}
+        """the newest packet that waits, by task"""
         self._is_ending = False
         self.size = 0
         self.is_overrun = False
@@ -194,27 +191,25 @@ class Outbox:
     def _append(self, item: Outgoing) -> None:
         if self._is_ending or (self.is_overrun and item.task_id):
             return
-        if item.is_progress and self._overtake(item):
-            return
+        if item.is_progress:
+            self._overtake(item)
         if self.size + len(item.frame) > MAX_WAITING_BYTES and not self._make_room(item):
             return
         if not self._waiting:
             self.moved_s = time.monotonic()
         if item.task_id:
-            self._newest[item.task_id] = self._first + len(self._waiting)
+            self._newest[item.task_id] = item
         self._waiting.append(item)
         self.size += len(item.frame)
         if self._send is None:
             self._client.packets_wait()
 
-    def _overtake(self, item: Outgoing) -> bool:
-        """Put this progress into the place of the one that it follows, if that waits untouched."""
-        place = self._newest.get(item.task_id or "", -1) - self._first
-        if place < bool(self._cut) or not self._waiting[place].is_progress:
-            return False
-        self.size += len(item.frame) - len(self._waiting[place].frame)
-        self._waiting[place] = item
-        return True
+    def _overtake(self, item: Outgoing) -> None:
+        """Drop the progress that this one follows, if that waits untouched."""
+        before = self._newest.get(item.task_id or "")
+        if before is not None and before.is_progress and not (self._cut and self._waiting[0] is before):
+            self._waiting.remove(before)
+            self.size -= len(before.frame)
 
     def _make_room(self, item: Outgoing) -> bool:
         """Give up the events of rooms; whether this packet is to be kept."""
@@ -222,7 +217,7 @@ class Outbox:
         kept = [one for place, one in enumerate(self._waiting) if not one.task_id or place < begun]
         if len(kept) < len(self._waiting) or item.task_id:
             lost = frozenset(one.task_id for one in [*self._waiting[begun:], item] if one.task_id)
-            self._waiting, self._newest, self._first = kept, {}, 0
+            self._waiting, self._newest = kept, {}
             self.size = sum(len(one.frame) for one in kept) - self._cut
             self.is_overrun = True
             self._client.rooms_given_up(lost)
@@ -246,14 +241,13 @@ class Outbox:
                 break
             sent -= len(item.frame)
             gone += 1
+            if item.task_id and self._newest.get(item.task_id) is item:
+                del self._newest[item.task_id]
         del self._waiting[:gone]
-        self._first += gone
         self._cut = sent
-        if not self._waiting:
-            self._newest, self._first = {}, 0
 
     def _drop_all(self) -> None:
-        self._waiting, self._newest, self._first, self._cut, self.size = [], {}, 0, 0, 0
+        self._waiting, self._newest, self._cut, self.size = [], {}, 0, 0
 
     def _break(self) -> None:
         self.close()

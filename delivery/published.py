@@ -122,7 +122,11 @@ def _content(packet: bytes, names: frozenset[str]) -> tuple[str, dict[str, Any]]
     return name, data
 
 
-def outgoing(packet: bytes | str, task_id: str, name: str) -> Outgoing:
-    """An event of a task's room on its way out. Ends belong to no room then: they are never given up."""
+def outgoing(packet: bytes | str, task_id: str, name: str, is_snapshot: bool = False) -> Outgoing:
+    """An event of a task's room on its way out.
+
+    Ends belong to no room then, so that they are never given up; and what a joiner begins with is never overtaken.
+    """
     encoded = b"4" + (packet if isinstance(packet, bytes) else packet.encode())
-    return Outgoing(encoded, None if name in events.FINAL_EVENTS else task_id, name == events.PROGRESS_UPDATE)
+    is_progress = name == events.PROGRESS_UPDATE and not is_snapshot
+    return Outgoing(encoded, None if name in events.FINAL_EVENTS else task_id, is_progress)

@@ -355,7 +355,7 @@ class Rooms:
                 reading = next(self._moments)
                 after = min(member.seen for member in waiting)
             tail = self._read_tail(room.task_id, after)
-            snapshot = outgoing(tail.snapshot_packet(), tail.task_id, tail.snapshot_name)
+            snapshot = outgoing(tail.snapshot_packet(), tail.task_id, tail.snapshot_name, is_snapshot=True)
             with self._lock:
                 for member in waiting:
                     answers.setdefault(member.sid, self._replay(member, tail, snapshot, reading))
@@ -430,7 +430,7 @@ class Rooms:
         if row is None:
             return
         name, data = _stored_event(store.snapshot(*row))
-        item = outgoing(events.packet(name, data), room.task_id, name)
+        item = outgoing(events.packet(name, data), room.task_id, name, is_snapshot=True)
         with self._lock:
             if member.is_behind:
                 member.write(Batch.of([item]))

@@ -11,11 +11,26 @@ from tests.fixtures.clients import RecordingClient
 from tests.fixtures.product import Person, Server
 from tests.fixtures.runs import SAMPLES
 
+WAYS = {
+    "direct": ("direct", "websocket"),
+    "stock": ("stock", "websocket"),
+    "polling": ("direct", "polling"),
+}
+
+
+@pytest.fixture(scope="module", params=WAYS)
+def way(request: pytest.FixtureRequest) -> Iterator[str]:
+    """How events reach the clients: written straight to them, through the libraries, or fetched by polling."""
+    usual, (_, transport) = RecordingClient.transports, WAYS[request.param]
+    RecordingClient.transports = (transport,)
+    yield request.param
+    RecordingClient.transports = usual
+
 
 @pytest.fixture(scope="module")
-def product() -> Iterator[Server]:
-    """It runs for one file of tests."""
-    one = Server(SAMPLES)
+def product(way: str) -> Iterator[Server]:
+    """It runs for one file of tests, and each of these once for each way."""
+    one = Server({**SAMPLES, "FANOUT": WAYS[way][0]})
     one.start()
     yield one
     one.remove()

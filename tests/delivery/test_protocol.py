@@ -245,7 +245,7 @@ def test_join_and_leave_at_once_and_a_drop_in_the_middle_of_a_join_leave_nobody_
     channel = f"taskroom:task:{task_id}"
     with product.redis() as client:
         wait_until(
-            lambda: client.pubsub_numsub(channel)[0][1] == 0, 10, "the web process does not listen to it any more"
+            lambda: client.pubsub_numsub(channel)[0][1] == 0, 40, "the web process does not listen to it any more"
         )
     wait_for(product, ada, task_id)
     watcher.call("leave_task", {"task_id": task_id})
