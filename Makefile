@@ -39,7 +39,7 @@ test-again: setup-dev ## Run the tests that failed last time, one after the othe
 quick: setup-dev ## Run the tests that start no servers, on every core
 	@$(PY) -m pytest -m "not slow" $(PARALLEL) $(PYTEST_ARGS)
 
-bench: setup ## Measure beside stock Flask-SocketIO and Node; BENCH_ARGS=--quick takes two minutes
+bench: setup ## Measure beside stock Flask-SocketIO and Node; BENCH_ARGS=--quick takes three minutes
 	@$(PY) -m bench $(BENCH_ARGS)
 
 lint: setup-dev ## Check style and types

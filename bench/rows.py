@@ -87,7 +87,7 @@ def _idle(stage: Stage, contender: Contender, row: str, count: int, settle_s: fl
         row,
         contender.name,
         rss_kb=(after - before) / count / 1024,
-        connected=count,
+        connected=step.received / step.expected * count,
         p99_ms=step.p99_ms,
         per_s=count / opened["seconds"],
     )
@@ -113,14 +113,14 @@ def connecting(stage: Stage, rounds: int, count: int) -> None:
             _tell(stage, "connect", contender, ("per_s",))
 
 
-def slow_readers(stage: Stage, rounds: int, seconds: float) -> None:
+def slow_readers(stage: Stage, rounds: int, seconds: float, rounds_of_others: int) -> None:
     """Row `slow`: 1,000 healthy members, without and with 200 that never read; 5 big events a second.
 
-    The goals are about Taskroom alone, so the others take part in the first round only.
+    The goals are about Taskroom alone, so the others take part in the first rounds only.
     """
     for turn in range(rounds):
         for contender in stage.contenders.values():
-            if turn and not isinstance(contender, Taskroom):
+            if turn >= rounds_of_others and not isinstance(contender, Taskroom):
                 continue
             contender.stop()
             contender.start()
