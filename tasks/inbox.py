@@ -24,6 +24,8 @@ from tasks.journal import Line
 from tasks.progress import Progress
 
 MAX_PENDING_LINES = 50_000
+CHUNKS_A_TURN = 64
+"""16 MB: many children that report without pause must not keep the sender from sending"""
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -163,7 +165,9 @@ class Inbox:
             "add_line": lambda level, text, at: self.take_line(Line(datetime.fromisoformat(at), level, text)),
         }
         with self._collecting:
-            while len(self.lines) < MAX_PENDING_LINES:
+            for _ in range(CHUNKS_A_TURN):
+                if len(self.lines) >= MAX_PENDING_LINES:
+                    break
                 records = list(self.shelf.take())
                 for name, *values in records:
                     takes[name](*values)
