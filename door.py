@@ -38,9 +38,11 @@ def watched(protocol: type[Any], connections: Connections, refusals: Refusals) -
             except Exception as error:
                 refusals.count(Reason.MALFORMED, self.watched.address or "", f"{type(error).__name__} in a request")
             finally:
-                self.watched.protocol = None
-                if not self.watched.is_detached:
-                    connections.remove(self.watched)
+                watched = self.watched
+                watched.protocol = None
+                if not watched.is_detached:
+                    connections.remove(watched)
+                vars(self).clear()  # its buffers go now: in circles they would wait for a long garbage collection
 
         def handle_one_request(self) -> None:
             connection = self.watched
@@ -58,6 +60,7 @@ def watched(protocol: type[Any], connections: Connections, refusals: Refusals) -
             if self.watched.is_detached:
                 self.wfile.close()
                 self.rfile.close()
+                vars(self.connection).clear()
                 return
             if self.watched.is_last and self.watched.phase != "socket":
                 self._linger()

@@ -311,7 +311,7 @@ def keep_collections_short() -> None:
     """Spare the garbage collector what lives as long as the process; its pauses were the longest waits of all."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(50_000, 20, 50)
+    gc.set_threshold(10_000, 10, 100)
 
 
 def main() -> int:

@@ -75,12 +75,14 @@ class DirectQueue:
 
     __slots__ = ("_socket",)
 
-    def serve(self, socket: DirectSocket) -> None:
-        """Pass packets on to this session's outbox."""
+    def serve(self, socket: DirectSocket | None) -> None:
+        """Pass packets on to this session's outbox; for None, to nobody's."""
         self._socket = socket
 
     def put(self, packet: Packet | None) -> None:
         """Send a packet; None ends the connection once everything has gone out."""
+        if self._socket is None:
+            return
         if packet is None:
             self._socket.end()
             return
@@ -297,6 +299,8 @@ class DirectSocket(engineio.socket.Socket):  # type: ignore[misc]
         self.outbox.close()
         self.close(wait=False, abort=True, reason=self.server.reason.TRANSPORT_CLOSE)
         self.server.sockets.pop(self.sid, None)
+        self.outbox.forget_client()
+        self.queue.serve(None)  # what refers to itself in a circle would wait for the garbage collector
 
     # What the outbox tells
 

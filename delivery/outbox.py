@@ -74,6 +74,21 @@ class Client(Protocol):
         """Everything has gone out, and nothing more will follow."""
 
 
+class _Nobody:
+    """The client of an outbox whose connection is gone."""
+
+    def rooms_given_up(self, lost: frozenset[str]) -> None:
+        """Nobody is told."""
+
+    def packets_wait(self) -> None:
+        """Nobody is told."""
+
+    caught_up = has_to_go = is_broken = all_said = packets_wait
+
+
+NOBODY = _Nobody()
+
+
 class Outbox:
     """The packets of one client. Nothing here waits, and it is not for several native threads."""
 
@@ -107,6 +122,10 @@ class Outbox:
         self._send = self._idle_send = None
         self._is_ending = True
         self._drop_all()
+
+    def forget_client(self) -> None:
+        """It is gone: nothing will be told any more."""
+        self._client = NOBODY
 
     def end(self) -> None:
         """Take nothing more; `all_said` follows when what waits has gone out."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Protocol
 
 from delivery.frames import MAX_FRAGMENTS, unmask
@@ -30,22 +31,23 @@ def checked_websocket(stock: type[Any], gate: Gate) -> type[Any]:
 
     class CheckedWebSocket(stock):
         def __init__(self, handler: Callable[[Any], Any], server: Any) -> None:
-            super().__init__(lambda ws: _serve(gate, handler, ws, self.connection), server)
+            super().__init__(handler, server)
             self.support_legacy_versions = False
-            self.connection: Any = None
 
         def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
             # A deflate window costs 140 KB per connection and lets a few bytes become many.
             environ.pop("HTTP_SEC_WEBSOCKET_EXTENSIONS", None)
-            self.connection = environ.get("taskroom.connection")
-            if self.connection is not None:
-                gate.begin_socket(self.connection)
+            connection = environ.get("taskroom.connection")
+            if connection is not None:
+                gate.begin_socket(connection)
+            attribute = "handler" if hasattr(self, "handler") else "app"
+            setattr(self, attribute, partial(_serve, gate, getattr(self, attribute), connection))
             return super().__call__(environ, start_response)
 
     return CheckedWebSocket
 
 
-def _serve(gate: Gate, handler: Callable[[Any], Any], ws: Any, connection: Any) -> Any:
+def _serve(gate: Gate, handler: Callable[[Any], Any], connection: Any, ws: Any) -> Any:
     """Run Engine.IO's handler on a checked WebSocket. Nothing may escape: it would be answered as HTTP."""
     eio_socket = handler.__self__  # type: ignore[attr-defined]
     sid = eio_socket.sid
