@@ -42,7 +42,7 @@ def watched(protocol: type[Any], connections: Connections, refusals: Refusals) -
                 watched.protocol = None
                 if not watched.is_detached:
                     connections.remove(watched)
-                vars(self).clear()  # its buffers go now: in circles they would wait for a long garbage collection
+                self.__dict__.clear()  # its buffers go now: in circles they would wait for a long garbage collection
 
         def handle_one_request(self) -> None:
             connection = self.watched
@@ -60,7 +60,7 @@ def watched(protocol: type[Any], connections: Connections, refusals: Refusals) -
             if self.watched.is_detached:
                 self.wfile.close()
                 self.rfile.close()
-                vars(self.connection).clear()
+                self.connection.__dict__.clear()
                 return
             if self.watched.is_last and self.watched.phase != "socket":
                 self._linger()
