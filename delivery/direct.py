@@ -209,6 +209,7 @@ class DirectSocket(engineio.socket.Socket):  # type: ignore[misc]
                     return
                 if self._readable is None:
                     gate.pause()
+                if self._readable is None and self._raw is not None:
                     self._readable = self.edge.loop.on_readable(self._raw.fileno(), self._read)
         except (Malformed, ValueError) as error:
             reason = error.reason if isinstance(error, Malformed) else Reason.MALFORMED

@@ -200,11 +200,12 @@ class Outbox:
         for item in batch.items:
             if sent >= len(item.frame):
                 sent -= len(item.frame)
-                continue
-            self._append(item)
-            if sent:
+            elif sent:
+                self._keep(item)  # begun: however long it is, its rest has to follow
                 self._cut, sent = sent, 0
                 self.size -= self._cut
+            else:
+                self._append(item)
         self._client.packets_wait()
 
     def _append(self, item: Outgoing) -> None:
@@ -212,16 +213,23 @@ class Outbox:
             return
         if item.is_progress:
             self._overtake(item)
-        if self.size + len(item.frame) > MAX_WAITING_BYTES and not self._make_room(item):
+        if self._unbegun() + len(item.frame) > MAX_WAITING_BYTES and not self._make_room(item):
             return
         if not self._waiting:
             self.moved_s = time.monotonic()
+        self._keep(item)
+        if self._send is None:
+            self._client.packets_wait()
+
+    def _keep(self, item: Outgoing) -> None:
         if item.task_id:
             self._newest[item.task_id] = item
         self._waiting.append(item)
         self.size += len(item.frame)
-        if self._send is None:
-            self._client.packets_wait()
+
+    def _unbegun(self) -> int:
+        """The bytes that wait, without the rest of a packet that has been begun."""
+        return self.size + self._cut - len(self._waiting[0].frame) if self._cut else self.size
 
     def _overtake(self, item: Outgoing) -> None:
         """Drop the progress that this one follows, if that waits untouched."""
@@ -242,7 +250,7 @@ class Outbox:
             self._client.rooms_given_up(lost)
             if item.task_id:
                 return False
-        if self.size + len(item.frame) <= MAX_WAITING_BYTES:
+        if self._unbegun() <= MAX_WAITING_BYTES:  # one reply may be longer than the bound
             return True
         self._client.has_to_go()
         return False
