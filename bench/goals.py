@@ -88,7 +88,8 @@ GOALS: tuple[Goal, ...] = (
     Goal("idle_many", "rss_kb", "memory of each of them", "KB"),
     Goal("reporter", "advance_us", "reporter call that sends nothing", "µs", (most(1, "tqdm", "update_us"),), 3),
     Goal("reporter", "track_us", "`track(iterable)`, an item", "µs", (most(1.5, "tqdm", "iterate_us"),), 3),
-    Goal("reporter", "sends_us", "reporter call that sends", "µs", (most(5),)),
+    Goal("reporter", "sends_us", "reporter call after which an event goes", "µs", (most(5),)),
+    Goal("reporter", "sends_step_us", "the same with a step and details", "µs", (most(5),)),
     Goal("slow", "rss_growth_mb", "200 that never read: growth of memory", "MB", (most(BOUND_MB),)),
     Goal("slow", "ratio", "the same: p99 of 1,000 healthy ones, with ÷ without", "×", (most(1.2),), 2),
 )
