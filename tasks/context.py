@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from config import Config
 from database import Database
 from tasks import journal
+from tasks.counter import plain
 from tasks.events import MAX_ITEMS, clean, printable
 from tasks.forks import ChildReporter
 from tasks.inbox import Inbox
@@ -85,7 +86,7 @@ class JobContext:
     def phase(self, name: str, total: float | None = None, unit: str | None = None) -> None:
         """Begin a declared phase, ending the one before. `total` None means not known yet."""
         self.check_cancelled()
-        self._reporter.start_phase(name, total, unit)
+        self._reporter.start_phase(name, None if total is None else plain(total), unit)
 
     def phase_note(self, words: str) -> None:
         """A few words that stay beside the running phase, such as "8,752 paths"."""
@@ -95,7 +96,7 @@ class JobContext:
     def set_total(self, total: float, unit: str | None = None) -> None:
         """Say how much the running phase has to do, once that is known."""
         self.check_cancelled()
-        self._reporter.report(total=total, unit=unit)
+        self._reporter.report(total=plain(total), unit=unit)
 
     def advance(self, n: float = 1, step: str | None = None, **details: Any) -> None:
         """`n` more units of the running phase are done; `step` is what is being worked on."""
@@ -126,6 +127,8 @@ class JobContext:
     ) -> None:
         """What is not only a number from the counter's owner."""
         self._reporter.check()
+        if total is not None:
+            total = plain(total)
         if type(step) not in PLAIN:
             step = str(clean(step))
         if not PLAIN.issuperset(map(type, details.values())) or len(details) > MAX_ITEMS:

@@ -9,8 +9,16 @@ would get lost; no version of Python promises otherwise. The sum of the parts is
 from __future__ import annotations
 
 import math
+from numbers import Integral
 from threading import Lock, get_ident
 from typing import Any
+
+
+def plain(number: Any) -> int | float:
+    """The same as Python's own kind of number (a library's, a decimal or a fraction is none). Raises as float does."""
+    if isinstance(number, int | float):
+        return number
+    return int(number) if isinstance(number, Integral) else float(number)
 
 
 class Part:
@@ -68,13 +76,13 @@ class Counter:
         return loop
 
     @property
-    def value(self) -> Any:
+    def value(self) -> int | float:
         """The number now, or NaN when what was counted are no numbers."""
         with self._lock:
             try:
                 self._fold()
-                return self.own.value + self._others + sum(loop.value - loop.mark for loop in self._loops)
-            except TypeError:
+                return plain(self.own.value + self._others + sum(loop.value - loop.mark for loop in self._loops))
+            except (TypeError, ValueError):
                 return math.nan
 
     def forget_threads(self) -> None:

@@ -22,6 +22,7 @@ from typing import Any, BinaryIO
 import orjson
 
 from database import utc_now
+from tasks.counter import plain
 from tasks.errors import Cancelled
 from tasks.events import clean
 from tasks.progress import Progress
@@ -147,7 +148,8 @@ class ChildReporter:
         if type(n) is int and n > 0 and (done, total, unit, step) == NO_CHANGE and not details:
             self._shelf.put(b"%d" % n)
         else:
-            self._put("report", n, done, total, unit, step, details or {})
+            done = None if done is None else plain(done)
+            self._put("report", plain(n), done, total, unit, step, details or {})
 
     def start_phase(self, name: str, total: float | None, unit: str | None) -> None:
         self._progress.check_phase(name)

@@ -139,6 +139,10 @@ class Reporter(Inbox):
                 time.sleep(RETRY_PAUSE_S)
                 self.bell.ring()
                 continue
+            except Exception:
+                log.exception("task %s: a report could not be sent", self._held.task_id)
+                time.sleep(RETRY_PAUSE_S)
+                has_more = False
             if closing and not self.lines and not has_more:
                 return
 

@@ -6,6 +6,8 @@ import math
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from decimal import Decimal
+from fractions import Fraction
 
 import pytest
 
@@ -95,6 +97,15 @@ def test_the_owner_may_set_it_directly_only_while_nobody_else_has_counted():
     _elsewhere(lambda: counter.add(1))
     assert not counter.is_plain
     assert counter.value == 5
+
+
+@pytest.mark.parametrize("number", [Decimal("2.5"), Fraction(5, 2), 2.5])
+def test_every_kind_of_number_counts_as_one_that_can_be_sent(number):
+    counter = Counter()
+    counter.own.value += number
+    assert type(counter.value) is float
+    counter.add(Fraction(1, 2) if isinstance(number, Fraction) else type(number)(0.5))
+    assert counter.value == 3
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf, "many"])

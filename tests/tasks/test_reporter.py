@@ -102,6 +102,19 @@ def test_details_are_told_as_they_were_when_they_were_reported(attempt):
     assert attempt.wait_told(details={"sizes": [1, 2]})
 
 
+@pytest.mark.req("D5")
+def test_a_total_that_is_no_number_is_refused_where_it_is_said_and_a_count_that_is_none_is_unknown(attempt):
+    ctx = attempt.ctx
+    for call in (ctx.set_total, lambda total: ctx.update(total=total), lambda total: ctx.phase("count", total=total)):
+        for total in ("many", [1], object()):
+            with pytest.raises((TypeError, ValueError)):
+                call(total)
+    ctx.update(done="many")
+    assert attempt.wait_told(done=None)["progress_percent"] is not None
+    ctx.update(done=3)
+    attempt.wait_told(done=3)
+
+
 @pytest.mark.req("C3")
 def test_every_reporting_call_raises_once_a_cancel_was_asked_for(attempt, tmp_path):
     wish = CancelWish()

@@ -8,6 +8,7 @@ import pickle
 import signal
 import time
 from collections.abc import Callable
+from decimal import Decimal
 
 import pytest
 
@@ -90,7 +91,9 @@ def test_a_child_may_do_all_of_the_work(attempt):
             pass
         ctx.update(done=6, total=8)
         ctx.update(sizes=[1, {2}], huge="y" * 1_000_000, text="\udcff", number=2**70, ratio=float("nan"))
-        ctx.advance()
+        ctx.advance(Decimal("0.5"))
+        ctx.advance(0.5)
+        ctx.advance(float("nan"))
         with pytest.raises(ValueError, match="no phase 'fly'"):
             ctx.phase("fly")
 
