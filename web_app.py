@@ -40,6 +40,7 @@ from database import Database
 from delivery.announcer import TailAnnouncer
 from delivery.event_log import EventLog, connect
 from delivery.guard import Guard, origin_check
+from delivery.history import History
 from delivery.manager import Manager
 from delivery.published import Published
 from delivery.refusals import Refusals
@@ -168,7 +169,8 @@ def put_together(config: Config, refusals: Refusals) -> Taskroom:
     dispatch = Dispatch(config.redis_prefix, event_log, Published(database, refusals))
     spawn = socketio.start_background_task
     subscriber = Subscriber(config.requires_redis_url, dispatch, lambda: tell_live(False), lambda: spawn(come_back))
-    rooms = Rooms(database, event_log, announcer, subscriber, fanout.target, spawn, lambda: time.sleep(0))
+    history = History(database, event_log, announcer)
+    rooms = Rooms(history, subscriber, fanout.target, spawn, lambda: time.sleep(0))
     fanout.go_direct(guard, rooms.give_up, rooms.recover)
     sockets = Sockets(socketio, rooms, event_log, fanout.send, guard.end)
     handler = WebSocketProgressHandler(socketio, sockets, rooms, tasks, database, config)

@@ -247,7 +247,7 @@ class WebSocketProgressHandler(_Edge):
     def get_task_status(self, connected: Connected, payload: TaskPayload) -> dict[str, Any]:
         """The task's true state, as the acknowledgement and as the matching event."""
         snapshot = self._tasks.snapshot(connected.identity, payload.task_id)
-        name, data = self._rooms.status_event(snapshot)
+        name, data = self._rooms.history.status_event(snapshot)
         self._sockets.send(connected.sid, events.packet(name, data))
         return {"task": {**snapshot, **{key: data[key] for key in data if key in snapshot}}}
 
@@ -284,7 +284,7 @@ class WebSocketProgressHandler(_Edge):
         `progress_data` holds fields of `progress_update`; what it leaves out stays as it is. Works for tasks that run
         now. Raises RedisError while Redis is away.
         """
-        self._rooms.tell_progress(task_id, progress_data)
+        self._rooms.history.tell_progress(task_id, progress_data)
 
     def drain(self) -> None:
         """Take no more connections and send everybody away, to come back at different moments."""

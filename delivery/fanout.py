@@ -23,8 +23,8 @@ from eventlet.websocket import RFC6455WebSocket
 from socketio import Server
 
 from delivery.direct import PACKETS_PER_POLL, DirectQueue, DirectSocket, Edge
+from delivery.members import Target
 from delivery.outbox import Batch, Outgoing
-from delivery.rooms import Target
 from delivery.websockets import Gate
 from extensions import use_threads_of
 

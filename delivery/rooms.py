@@ -12,108 +12,26 @@ import itertools
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass
-from typing import Any, Protocol
+from collections.abc import Callable, Iterator, Sequence, Set
 
-import orjson
 from redis.exceptions import RedisError
-from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from database import Database, DatabaseBusy
-from delivery.announcer import TailAnnouncer
-from delivery.event_log import EventLog, Tail, TailEvent
+from database import DatabaseBusy
+from delivery.event_log import Tail
+from delivery.history import History, collapsed
+from delivery.members import Arrivals, Joined, Member, Room, Target, ignore
 from delivery.outbox import Batch, Outgoing
 from delivery.published import Event, outgoing
 from delivery.subscriber import Subscriber
-from tasks import events, store
-from tasks.errors import Conflict
-from tasks.lifecycle import event_data, final_event
-from tasks.models import Task, TaskEvent
-from tasks.states import State, is_final
+from tasks import events
 
 log = logging.getLogger("taskroom.rooms")
 
-ANNOUNCE_TRIES = 3
 RETRY_S = 0.5
 WRITES_PER_TURN = 1000
 """some 5 ms of writing; then others have a turn"""
 TROUBLE = (RedisError, SQLAlchemyError, DatabaseBusy)
-
-
-class Target(Protocol):
-    """Where the packets of one socket go."""
-
-    is_overrun: bool
-    """whether events of rooms are not taken now, because the client reads too slowly"""
-
-    def write(self, batch: Batch) -> None:
-        """Send these packets, in order, without waiting."""
-
-
-@dataclass(frozen=True, slots=True)
-class Joined:
-    """Where a joiner stands. `recovered`: it got all that it had missed; `replayed`: in so many events."""
-
-    epoch: str | None
-    seq: int | None
-    recovered: bool
-    replayed: int
-
-
-class Member:
-    """One socket in one room."""
-
-    __slots__ = (
-        "epoch", "has_final", "held", "is_chased", "is_gone", "is_live", "is_new", "is_slow", "read", "seen", "sid",
-        "write",
-    )  # fmt: skip
-
-    def __init__(self, sid: str, epoch: str | None, seen: int, write: Callable[[Batch], None]) -> None:
-        self.sid = sid
-        self.write = write
-        self.epoch = epoch
-        self.seen = seen
-        self.held: list[tuple[int, Event]] = []
-        """what arrived while it catches up, each with its moment on the room's count of moments"""
-        self.read = 0
-        """the moment at which the reading of the tail began that it was last brought up to"""
-        self.is_new = True
-        self.is_live = False
-        self.is_gone = False
-        self.is_chased = False
-        """somebody tries again and again to bring it to the present"""
-        self.is_slow = False
-        """it reads too slowly for events: when it has read what waits, it gets a snapshot"""
-        self.has_final = False
-
-    @property
-    def is_behind(self) -> bool:
-        """Whether it has to be brought to the present."""
-        return not (self.is_gone or self.is_live or self.is_slow)
-
-
-class Arrivals:
-    """Members who came together, and are brought to the present by one reading of the tail."""
-
-    def __init__(self, before: Arrivals | None) -> None:
-        self.before = before
-        self.members: list[Member] = []
-        self.joined: dict[str, Joined] = {}
-        self.error: Exception | None = None
-        self.done = threading.Event()
-
-
-class Room:
-    """The watchers of one task in this process."""
-
-    def __init__(self, task_id: str) -> None:
-        self.task_id = task_id
-        self.members: dict[str, Member] = {}
-        self.arriving: Arrivals | None = None
-        """who came since the last reading began"""
-        self.reading: Arrivals | None = None
 
 
 class Rooms:
@@ -125,17 +43,13 @@ class Rooms:
 
     def __init__(
         self,
-        database: Database,
-        event_log: EventLog,
-        announcer: TailAnnouncer,
+        history: History,
         subscriber: Subscriber,
         target: Callable[[str], Target | None],
         spawn: Callable[..., object],
         pause: Callable[[], object] = lambda: None,
     ) -> None:
-        self._database = database
-        self._log = event_log
-        self._announcer = announcer
+        self.history = history
         self._target = target
         self._spawn = spawn
         self._pause = pause
@@ -155,7 +69,7 @@ class Rooms:
         if not sid or not task_id:
             raise ValueError(f"there is no room of socket {sid!r} and task {task_id!r}")
         target = self._target(sid)
-        write = target.write if target else _ignore
+        write = target.write if target else ignore
         member = Member(sid, epoch if last_seq is not None else None, last_seq or 0, write)
         member.is_slow = target is not None and target.is_overrun
         with self._lock:
@@ -164,7 +78,7 @@ class Rooms:
             room.members[sid] = member
             self._joined.setdefault(sid, set()).add(task_id)
         try:
-            self.subscriber.subscribe(self._log.channel(task_id))
+            self.subscriber.subscribe(self.history.channel(task_id))
             return self._arrive(room, member)
         except RedisError:
             self._send_stored_state(room, member)
@@ -221,24 +135,6 @@ class Rooms:
         """Members by task, in this process."""
         with self._lock:
             return {task_id: len(room.members) for task_id, room in self._rooms.items()}
-
-    def status_event(self, snapshot: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-        """The event that tells this state of a task: the tail's newest where it is as new, else what SQL has."""
-        name, stored = _stored_event(snapshot)
-        try:
-            tail = self._read_tail(snapshot["task_id"], None)
-        except RedisError:
-            return name, stored
-        return (name, orjson.loads(tail.snapshot_packet()[1:])[1]) if tail.snapshot_name == name else (name, stored)
-
-    def tell_progress(self, task_id: str, fields: Mapping[str, Any]) -> None:
-        """Tell the watchers of a running task, in all processes, its newest progress. Raises RedisError, Conflict."""
-        tail = self._read_tail(task_id, None)
-        newest = orjson.loads("{" + tail.snapshot_body + "}")
-        known = {name: fields[name] for name in events.PROGRESS_FIELDS if name in fields}
-        told = self._log.tick(task_id, newest["attempt"], events.encode_fields({**newest, **known}))
-        if told.outcome != "ok":
-            raise Conflict("This task does not run now, so there is no progress to tell.")
 
     def receive(self, task_id: str, published: Sequence[Event]) -> None:
         """Pass on published events, in the order of their arrival, to the members for whom they are the next ones."""
@@ -354,7 +250,7 @@ class Rooms:
             with self._lock:
                 reading = next(self._moments)
                 after = min(member.seen for member in waiting)
-            tail = self._read_tail(room.task_id, after)
+            tail = self.history.read(room.task_id, after)
             snapshot = outgoing(tail.snapshot_packet(), tail.task_id, tail.snapshot_name, is_snapshot=True)
             with self._lock:
                 for member in waiting:
@@ -362,33 +258,6 @@ class Rooms:
                 waiting = [member for member in waiting if not self._go_live(member)]
                 self._close_if_done(room)
         return [answers[member.sid] for member in members]
-
-    def _read_tail(self, task_id: str, after: int | None) -> Tail:
-        """The task's tail, at least as new as what SQL has committed."""
-        for _ in range(ANNOUNCE_TRIES):
-            tail = self._log.read(task_id, after)
-            if tail is None:
-                self._announcer.rebuild(task_id)
-            elif self._is_behind(tail, task_id):
-                self._announcer.announce(task_id)
-            else:
-                return tail
-        tail = self._log.read(task_id, after)
-        if tail is not None and self._is_behind(tail, task_id):
-            self._announcer.rebuild(task_id, replacing=tail.epoch)
-            tail = self._log.read(task_id, after)
-        if tail is None:
-            raise RedisError("the tail of this task cannot be kept in Redis")
-        return tail
-
-    def _is_behind(self, tail: Tail, task_id: str) -> bool:
-        """Whether SQL has state changes that the tail does not tell of, or the tail tells an end that SQL does not."""
-        with self._database.read() as session:
-            newest = session.scalar(select(func.max(TaskEvent.id)).where(TaskEvent.task_id == task_id)) or 0
-            state = session.scalar(select(Task.state).where(Task.id == task_id)) or State.QUEUED
-        true_end = final_event(state) if is_final(state) else None
-        told_ends = {tail.snapshot_name, *(event.name for event in tail.events)} & events.FINAL_EVENTS
-        return tail.durable < newest or not told_ends <= {true_end} or (tail.is_final and true_end is None)
 
     def _replay(self, member: Member, tail: Tail, snapshot: Outgoing, reading: int) -> Joined:
         """Send what the member lacks up to the tail's seq: the unbroken rest, or the snapshot."""
@@ -400,8 +269,10 @@ class Rooms:
         missed = [event for event in tail.events if event.seq > member.seen]
         unbroken = member.epoch == tail.epoch and member.seen + len(missed) == tail.seq
         if unbroken:
-            kept = _collapsed(missed)
+            kept = collapsed(missed)
             for event in kept:
+                if member.is_slow:
+                    break
                 self._pass(member, tail.epoch, event.seq, event.name, outgoing(event.packet, tail.task_id, event.name))
             member.has_final = tail.is_final and not member.is_slow
             return Joined(tail.epoch, tail.seq, recovered=True, replayed=len(kept))
@@ -425,11 +296,10 @@ class Rooms:
 
     def _send_stored_state(self, room: Room, member: Member) -> None:
         """Without Redis: the state of the task as SQL has it, said to be of no epoch."""
-        with self._database.read() as session:
-            row = store.load_task(session, room.task_id)
-        if row is None:
+        stored = self.history.stored(room.task_id)
+        if stored is None:
             return
-        name, data = _stored_event(store.snapshot(*row))
+        name, data = stored
         item = outgoing(events.packet(name, data), room.task_id, name, is_snapshot=True)
         with self._lock:
             if member.is_behind:
@@ -452,17 +322,13 @@ class Rooms:
             member.is_gone, member.is_live = True, False
         if not room.members:
             del self._rooms[task_id]
-            self.subscriber.unsubscribe(self._log.channel(task_id))
+            self.subscriber.unsubscribe(self.history.channel(task_id))
 
     def _close_if_done(self, room: Room) -> None:
         """Stop listening to a finished task once all its members have its final event."""
         if room.members and all(member.has_final for member in room.members.values()):
             for sid in list(room.members):
                 self._leave(sid, room.task_id)
-
-
-def _ignore(_batch: Batch) -> None:
-    """Where the packets of a socket go that is gone."""
 
 
 def _runs(published: Sequence[Event]) -> Iterator[Sequence[Event]]:
@@ -474,27 +340,3 @@ def _runs(published: Sequence[Event]) -> Iterator[Sequence[Event]]:
             yield published[start:place]
             start = place
     yield published[start:]
-
-
-def _stored_event(snapshot: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-    """The event that tells what SQL knows of a task; its epoch and seq are unknown."""
-    name = final_event(snapshot["status"]) if is_final(snapshot["status"]) else events.PROGRESS_UPDATE
-    envelope = {
-        "epoch": None,
-        "seq": None,
-        "timestamp": snapshot["timestamp"],
-        "cancel_requested": snapshot["cancel_requested"],
-        "snapshot": True,
-    }
-    return name, {**envelope, **event_data(name, snapshot)}
-
-
-def _collapsed(missed: Iterable[TailEvent]) -> list[TailEvent]:
-    """The events without progress that a directly following progress has overtaken."""
-    kept: list[TailEvent] = []
-    for event in missed:
-        if kept and event.name == kept[-1].name == events.PROGRESS_UPDATE:
-            kept[-1] = event
-        else:
-            kept.append(event)
-    return kept

@@ -19,6 +19,7 @@ import orjson
 import pytest
 from redis.exceptions import RedisError
 
+from delivery.history import History
 from delivery.outbox import Batch
 from delivery.published import Published
 from delivery.refusals import Refusals
@@ -45,7 +46,7 @@ class WebProcess:
         self.inboxes: dict[str, list[tuple[str, dict[str, Any]]]] = {}
         subscriber = Subscriber(url, self._take, lambda: None, lambda: _spawn(self.rooms.resync))
         self.published = Published(core.database, Refusals())
-        self.rooms = Rooms(core.database, core.log, core.announcer, subscriber, self._target, _spawn)
+        self.rooms = Rooms(History(core.database, core.log, core.announcer), subscriber, self._target, _spawn)
         _spawn(self.rooms.subscriber.run)
         wait_until(lambda: self.rooms.subscriber.is_live, 5, "the subscriber is live")
 
