@@ -1,4 +1,4 @@
-"""Carries calls to Redis one after the other, so that whoever sends waits for a Redis that hangs only for a moment."""
+"""Carries calls to Redis one after the other, so that whoever sends waits only once for a Redis that hangs."""
 
 from __future__ import annotations
 
@@ -31,38 +31,44 @@ class _Errand:
 
 
 class Courier:
-    """A thread that carries one call at a time. It ends with its process, or after `stop` and the call under way."""
+    """Makes calls to Redis: itself while all is well, which wakes no thread, and in a thread after a failure.
+
+    The first call to a Redis that hangs takes its time-out. Those after it take PATIENCE_S, or no time while an earlier
+    one is still under way, until one has come through.
+    """
 
     def __init__(self) -> None:
         self._errands: SimpleQueue[_Errand | None] = SimpleQueue()
         self._last: _Errand | None = None
-
-    def start(self) -> None:
-        """Begin to carry."""
-        threading.Thread(target=self._run, name="courier", daemon=True).start()
+        self._is_well = True
+        self._thread: threading.Thread | None = None
 
     def carry(self, call: Callable[[], None]) -> bool:
-        """Make the call; whether it has come through, as far as is known after PATIENCE_S.
-
-        False at once while an earlier call is still under way. Raises what the call raises, except RedisError.
-        """
+        """Make the call; whether it has come through, as far as is known. Raises what it raises, except RedisError."""
         if self._last is not None and not self._last.is_over.is_set():
             return False
         errand = self._last = _Errand(call)
-        self._errands.put(errand)
+        if self._is_well:
+            errand.run()
+        else:
+            self._hand_over(errand)
         if not errand.is_over.wait(PATIENCE_S):
             log.debug("not told in time")
             return False
-        if errand.error is None:
-            return True
-        if not isinstance(errand.error, RedisError):
+        self._is_well = not isinstance(errand.error, RedisError)
+        if errand.error is not None and self._is_well:
             raise errand.error
-        log.debug("not told: %s", type(errand.error).__name__)
-        return False
+        return self._is_well
 
     def stop(self) -> None:
-        """Take no more calls."""
+        """Take no more calls; the one under way goes on."""
         self._errands.put(None)
+
+    def _hand_over(self, errand: _Errand) -> None:
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="courier", daemon=True)
+            self._thread.start()
+        self._errands.put(errand)
 
     def _run(self) -> None:
         while (errand := self._errands.get()) is not None:

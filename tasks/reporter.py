@@ -3,7 +3,7 @@
 The job's own thread only changes numbers; a background thread sends. Progress is coalesced (the newest wins, the first
 goes at once, then PROGRESS_MAX_HZ, or once a second while nobody watches). Log lines are batched and stored in SQL
 before they are told; they are never dropped. Calls to Redis go through a courier: a Redis that is away or hangs holds
-up neither the job nor, for longer than a moment, the storing of its lines.
+up neither the job nor, but for one time-out, the storing of its lines.
 """
 
 from __future__ import annotations
@@ -80,7 +80,9 @@ class Reporter(Inbox):
         self._tail = tail
         self._held = held
         self._min_interval_s = self._interval_s = 1.0 / max_hz
+        self._unwatched_interval_s = max(UNWATCHED_INTERVAL_S, self._min_interval_s)
         self._admin_interval_s = ADMIN_INTERVAL_S
+        self._is_untold = False
         self._are_lines_untold = False
         self._closing = False
         self._will_look = False
@@ -93,7 +95,6 @@ class Reporter(Inbox):
         """Begin to send. The counts are those of the log lines that the task has already."""
         self.line_count = line_count
         self.levels = {"warning": warnings, "error": errors}
-        self._courier.start()
         self._thread.start()
 
     def close(self, timeout_s: float = 120.0) -> dict[str, Any]:
@@ -168,7 +169,7 @@ class Reporter(Inbox):
             with self.lock:
                 del self.lines[: len(batch)]
             self._stored_at = time.monotonic()
-            if not self._are_lines_untold:  # a Redis that hangs costs a moment: one try, and the rest is told later
+            if not self._are_lines_untold:  # a Redis that is away is tried once, and the rest is told later
                 self._are_lines_untold = not self._courier.carry(partial(self._tail.lines, task_id, stored))
         if self._are_lines_untold and not self._closing:
             self._are_lines_untold = not self._courier.carry(partial(self._tail.missing_lines, task_id))
@@ -178,7 +179,7 @@ class Reporter(Inbox):
         if now_s < self._sent_at + self._interval_s and not self.is_urgent:
             return
         self.attention = True  # from here on a report wakes this thread; what was reported before is seen below
-        self._will_look = self._has_moved(now_s)
+        self._will_look = self._has_news(now_s)
         if not self._will_look:
             return
         self.rest()
@@ -187,14 +188,17 @@ class Reporter(Inbox):
         self._sent_done = self.progress.done
         fields = self.fields()
         self._sent_at = now_s
-        told = self._courier.carry(partial(self._tell, fields))
-        save_after_s = SAVE_INTERVAL_S if told else UNTOLD_SAVE_INTERVAL_S
+        self._is_untold = True  # also when telling raises
+        self._is_untold = not self._courier.carry(partial(self._tell, fields))
+        if self._is_untold:
+            self._interval_s = self._unwatched_interval_s
+        save_after_s = UNTOLD_SAVE_INTERVAL_S if self._is_untold else SAVE_INTERVAL_S
         if durable or now_s - self._saved_at >= save_after_s:
             journal.save_progress(self._database, self._held, fields)
             self._saved_at = now_s
 
-    def _has_moved(self, now_s: float) -> bool:
-        """Whether there is progress to tell; that it has stopped for many times its usual gap is some, too."""
+    def _has_news(self, now_s: float) -> bool:
+        """Whether there is progress to tell: new, untold because Redis was away, or stopped beyond its usual gap."""
         if self.is_dirty or not _is_same(self.progress.done, self._sent_done):
             if self._stall.move(now_s):
                 self.progress.stalled_since = None
@@ -202,7 +206,7 @@ class Reporter(Inbox):
             return True
         silent_s = self._stall.check(now_s)
         if silent_s is None:
-            return False
+            return self._is_untold
         self.progress.stalled_since = rfc3339(utc_now() - timedelta(seconds=silent_s))
         words = f"No progress for {silent_s:.0f} s, far longer than usual. The worker is alive."
         self.take_line(Line(utc_now(), "warning", words))
@@ -229,7 +233,7 @@ class Reporter(Inbox):
         }
         watched = self._tail.tick(held.task_id, held.attempt, events.encode_fields(events.progress_body(snapshot)))
         if watched is not None:
-            self._interval_s = self._min_interval_s if watched else max(UNWATCHED_INTERVAL_S, self._min_interval_s)
+            self._interval_s = self._min_interval_s if watched else self._unwatched_interval_s
         if self._sent_at - self._admin_at >= self._admin_interval_s:
             self._admin_at = self._sent_at
             is_seen = self._tail.admin(events.job_update(snapshot))
