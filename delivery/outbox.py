@@ -214,6 +214,8 @@ class Outbox:
         if item.is_progress:
             self._overtake(item)
         if self._unbegun() + len(item.frame) > MAX_WAITING_BYTES and not self._make_room(item):
+            if self._send is None and not self._waiting:
+                self._settle()  # a poll has nothing to read first
             return
         if not self._waiting:
             self.moved_s = time.monotonic()

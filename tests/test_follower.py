@@ -15,7 +15,8 @@ from follower import Follower
 from tests.fixtures.machine import ROOT, wait_until
 from tests.fixtures.runs import start, wait_for
 
-Steps = list[tuple[str, dict[str, Any]]]
+LINES = 8_000
+"""with their padding 20 MB: more than the sockets' buffers and the server's bound hold together"""
 
 
 class Reader(Follower):
@@ -108,7 +109,7 @@ def test_a_new_epoch_and_a_state_without_one_repeat_no_line() -> None:
 def test_a_watch_that_stood_still_tells_every_line_once_and_in_order(server: Any, tmp_path: Any) -> None:
     ada = server.person("ada")
     gate, output = tmp_path / "gate", tmp_path / "output"
-    task_id = start(server, ada, "count", to=30_000, log_every=1, gate=str(gate))
+    task_id = start(server, ada, "count", to=LINES, log_every=1, padding=2_500, gate=str(gate))
     with output.open("wb") as told:
         watch = subprocess.Popen(
             [ROOT / "taskroom", "watch", task_id, "--json"],
@@ -120,7 +121,7 @@ def test_a_watch_that_stood_still_tells_every_line_once_and_in_order(server: Any
         wait_until(lambda: output.stat().st_size or watch.poll() is not None, 30, "it watches")
         assert watch.poll() is None, "it goes on watching"
         os.kill(watch.pid, signal.SIGSTOP)
-        wait_until(lambda: _log_total(server, ada, task_id) == 30_000, 60, "all lines are stored")
+        wait_until(lambda: _log_total(server, ada, task_id) == LINES, 60, "all lines are stored")
         os.kill(watch.pid, signal.SIGCONT)
         gate.touch()
         wait_for(server, ada, task_id, "completed")
@@ -128,8 +129,9 @@ def test_a_watch_that_stood_still_tells_every_line_once_and_in_order(server: Any
     finally:
         watch.kill()
     events = [json.loads(line) for line in output.read_text().splitlines()]
-    assert [line["n"] for event in events for line in event.get("lines", ())] == list(range(1, 30_001))
+    assert [line["n"] for event in events for line in event.get("lines", ())] == list(range(1, LINES + 1))
     assert events[-1]["event"] == "task_completed"
+    assert sum(event.get("snapshot", False) for event in events) >= 2, "it was sent ahead when it read again"
 
 
 def _log_total(server: Any, person: Any, task_id: str) -> int:

@@ -46,6 +46,8 @@ class Wire:
             size, head = rest[1], 2
             if size == 126:
                 size, head = int.from_bytes(rest[2:4], "big"), 4
+            elif size == 127:
+                size, head = int.from_bytes(rest[2:10], "big"), 10
             assert rest[0] == 0x81
             found.append(rest[head : head + size].decode())
             rest = rest[head + size :]
@@ -141,7 +143,28 @@ def test_replies_are_kept_and_who_lets_them_pile_up_has_to_go(wire):
     for _ in range(20):
         wire.outbox.write(Batch.of([reply("r" * 1000)]))
     assert "has_to_go" in wire.told
-    assert wire.outbox.size <= MAX_WAITING_BYTES
+    assert wire.outbox.size <= MAX_WAITING_BYTES + 1100, "the bound, and one more"
+
+
+@pytest.mark.parametrize("make", [line, reply])
+def test_a_packet_longer_than_the_bound_is_whole_once_it_has_begun(wire, make):
+    long = "a" * (3 * MAX_WAITING_BYTES)
+    wire.room = 1000
+    wire.outbox.write(Batch.of([make(long)]))
+    wire.outbox.write(Batch.of([reply("pong"), line("b")]))
+    assert "has_to_go" not in wire.told, "who is only slow may read on"
+    for _ in range(100):
+        wire.read(MAX_WAITING_BYTES // 10)
+    assert wire.packets() == [long, "pong", "b"]
+    assert (wire.lost, wire.outbox.size) == ([], 0)
+
+
+def test_a_long_reply_waits_behind_others(wire):
+    wire.outbox.write(Batch.of([reply("first")]))
+    wire.outbox.write(Batch.of([reply("log" * MAX_WAITING_BYTES)]))
+    assert "has_to_go" not in wire.told
+    wire.read()
+    assert wire.packets() == ["first", "log" * MAX_WAITING_BYTES]
 
 
 def test_everything_goes_out_before_the_goodbye_and_nothing_after_it(wire):
@@ -167,3 +190,12 @@ def test_polling_takes_what_waits_in_order():
     assert [item.packet for item in wire.outbox.poll(3)] == ["0", "1", "2"]
     assert [item.packet for item in wire.outbox.poll(3)] == ["3", "4"]
     assert wire.outbox.size == 0
+
+
+def test_polling_is_sent_ahead_at_once_when_an_event_alone_is_longer_than_the_bound():
+    wire = Wire()
+    wire.outbox.write(Batch.of([line("a" * (MAX_WAITING_BYTES + 1))]))
+    assert wire.lost == [frozenset("t")]
+    assert wire.told[-1] == "caught_up"
+    wire.outbox.write(Batch.of([line("snapshot")]))
+    assert [item.packet for item in wire.outbox.poll(3)] == ["snapshot"]

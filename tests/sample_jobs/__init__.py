@@ -23,6 +23,7 @@ class CountParams(BaseModel, extra="forbid"):
     to: int = Field(default=10, ge=0, le=1_000_000)
     pause_s: float = Field(default=0.0, ge=0, le=10)
     log_every: int = Field(default=0, ge=0)
+    padding: int = Field(default=0, ge=0, le=4000, description="So many dots after each line.")
     gate: str = Field(default="", description="A file that must exist before the counting ends.")
 
 
@@ -35,7 +36,7 @@ def count(ctx: JobContext, params: CountParams) -> dict[str, Any]:
     for number in range(1, params.to + 1):
         ctx.advance(step=f"number {number}", counted=number)
         if params.log_every and number % params.log_every == 0:
-            ctx.log(f"counted {number}")
+            ctx.log(f"counted {number}{'.' * params.padding}")
         if params.pause_s:
             time.sleep(params.pause_s)
     while params.gate and not Path(params.gate).exists():
