@@ -99,6 +99,8 @@ class Opening:
     at_once: int = 64
     deflate: bool = False
     receive_buffer: int = 0
+    max_segment: int = 0
+    """as over a network; on loopback a server's kernel would take in megabytes for a client that never reads"""
     joined: list[Client] = field(default_factory=list)
     acks: dict[str, Any] = field(default_factory=dict)
     failed: int = 0
@@ -152,6 +154,8 @@ def _begin(opening: Opening, number: int) -> Client:
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     if opening.receive_buffer:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, opening.receive_buffer)
+    if opening.max_segment:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, opening.max_segment)
     address = opening.addresses[number % len(opening.addresses)]
     if address != "127.0.0.1":
         sock.bind((address, 0))

@@ -105,6 +105,7 @@ def measure(stage: Stage, sizes: tuple[int, ...], rounds: int, seconds: float) -
                 within = {"within_50ms": room.achieved(prompt, 50), "within_500ms": room.achieved(sustained, 500)}
                 stage.results.add(f"fanout_{size}", contender.name, **within)
                 if room.is_load_busy(sustained):
-                    stage.results.flag(f"the load generator was the limit: {contender.title}, one room of {size}")
+                    where = f"{contender.title}, one room of {size}"
+                    stage.results.flag(f"the load generator may have been the limit: {where}")
                 told = ", ".join(f"{value:>11,.0f} {name.replace('_', ' ')}" for name, value in within.items())
                 print(f"    one room of {size:>4}, {contender.title:<22} {told}", flush=True)
