@@ -102,7 +102,7 @@ def test_details_are_told_as_they_were_when_they_were_reported(attempt):
     assert attempt.wait_told(details={"sizes": [1, 2]})
 
 
-@pytest.mark.req("D5")
+@pytest.mark.req("A2")
 def test_a_total_that_is_no_number_is_refused_where_it_is_said_and_a_count_that_is_none_is_unknown(attempt):
     ctx = attempt.ctx
     for call in (ctx.set_total, lambda total: ctx.update(total=total), lambda total: ctx.phase("count", total=total)):

@@ -17,7 +17,7 @@ from tests.fixtures.machine import wait_until
 from tests.fixtures.runs import SAMPLES, start, wait_for
 
 pytestmark = [
-    pytest.mark.req("J2", "E4"),
+    pytest.mark.req("A12"),
     # Python 3.12 and later warn of forks of processes with threads; that such a fork is safe is what is shown here.
     pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning"),
 ]
@@ -182,7 +182,6 @@ def test_a_context_that_went_astray_says_why(attempt):
         pickle.loads(packed)
 
 
-@pytest.mark.req("C5")
 @pytest.mark.serve_options(SAMPLES | {"WORKERS": "1", "JOB_MODULES": "tests.tasks.family_job"})
 def test_a_job_with_children_in_a_real_worker_ends_once_and_exactly(server):
     ada = server.person("ada")
