@@ -73,6 +73,7 @@ log = logging.getLogger("taskroom.web")
 MAX_CONNECTIONS = 20_000
 SOCKET_TIMEOUT_S = 60
 DRAIN_S = 2.0
+TIDY_S = 5.0
 LIVE_WITHIN_S = 1.0
 MAX_MESSAGE_BYTES = 64 * 1024
 ROOT = Path(__file__).resolve().parent
@@ -232,6 +233,7 @@ def start_background(app: Flask) -> None:
         log.debug("the control channel is subscribed with the first connection")
     socketio.start_background_task(room.rooms.subscriber.run)
     socketio.start_background_task(_every, SWEEP_S, room.progress_handler.sweep_revoked)
+    socketio.start_background_task(_every, TIDY_S, room.sockets.forget_gone)
     socketio.start_background_task(_every, METRICS_INTERVAL_S, room.dashboard.send_metrics)
     socketio.start_background_task(_every, SWEEP_S, room.guard.sweep)
     socketio.start_background_task(_every, SWEEP_S, room.connections.sweep)

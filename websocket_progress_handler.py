@@ -148,7 +148,7 @@ class WebSocketProgressHandler(_Edge):
         self._tasks = tasks
         self._database = database
         self._config = config
-        self._audiences: Recent[str, store.Audience] = Recent(RECENT_S)
+        self._audiences: Recent[str, store.Audience] = Recent(RECENT_S / 2)
         self.is_draining = False
 
     def register(self) -> None:
@@ -297,9 +297,14 @@ class WebSocketProgressHandler(_Edge):
 
     def sweep_revoked(self) -> None:
         """Close sockets whose login has ended or whose role has changed, in case no message told us."""
-        self._sockets.forget_gone()
-        live = {connected.identity for connected in self._sockets.by_sid.values()}
-        gone = accounts.revoked(self._database, live) if live else set()
+        logins = self._sockets.logins
+        known = set(self._sockets.identities) | logins.answers()
+        try:
+            gone = accounts.revoked(self._database, known) if known else set()
+        except (SQLAlchemyError, DatabaseBusy):
+            logins.clear()
+            raise
+        logins.renew(lambda identity: identity not in gone)
         if gone:
             sids = [sid for sid, connected in self._sockets.by_sid.items() if connected.identity in gone]
             self._sockets.close(sids, LOGIN_ENDED)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,11 +23,12 @@ from tasks.errors import TaskroomError, Unauthenticated
 
 log = logging.getLogger("taskroom.sockets")
 
-RECENT_S = 0.5
+RECENT_S = 1.0
+"""twice the time between two sweeps, which renew what still holds"""
 LOGIN_ENDED = Unauthenticated("Your login has ended. Sign in again.")
 
 
-@dataclass
+@dataclass(slots=True)
 class Connected:
     """One open socket."""
 
@@ -55,6 +57,7 @@ class Sockets:
         self.by_sid: dict[str, Connected] = {}
         self.logins: Recent[str, Identity] = Recent(RECENT_S)
         """who came by API token a moment ago"""
+        self.identities: Counter[Identity] = Counter()
         self._of_user: dict[int, set[str]] = {}
         self.peak = 0
         self.refused: dict[str, int] = {}
@@ -63,6 +66,7 @@ class Sockets:
         """Remember a socket and listen to its user's feed."""
         user_id = connected.identity.user_id
         self.by_sid[connected.sid] = connected
+        self.identities[connected.identity] += 1
         self.peak = max(self.peak, len(self.by_sid))
         sids = self._of_user.setdefault(user_id, set())
         sids.add(connected.sid)
@@ -74,6 +78,9 @@ class Sockets:
         connected = self.by_sid.pop(sid, None)
         if connected is None:
             return
+        self.identities[connected.identity] -= 1
+        if not self.identities[connected.identity]:
+            del self.identities[connected.identity]
         user_id = connected.identity.user_id
         sids = self._of_user.get(user_id, set())
         sids.discard(sid)
