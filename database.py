@@ -75,7 +75,7 @@ def rfc3339(moment: datetime | None) -> str | None:
     """`2026-11-21T14:02:10.402Z`: RFC 3339 in UTC with milliseconds; None stays None (unknown)."""
     if moment is None:
         return None
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds")[: -len("+00:00")] + "Z"
 
 
 class Database:

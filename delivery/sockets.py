@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -14,7 +15,6 @@ from flask_socketio import SocketIO
 from redis.exceptions import RedisError
 
 from accounts import Identity
-from database import rfc3339, utc_now
 from delivery.event_log import EventLog
 from delivery.recent import Recent
 from delivery.rooms import Rooms
@@ -35,7 +35,7 @@ class Connected:
     sid: str
     identity: Identity
     address: str
-    since: str | None = field(default_factory=lambda: rfc3339(utc_now()))
+    since: float = field(default_factory=time.time)
 
 
 class Sockets:
