@@ -15,9 +15,10 @@ import mmap
 import os
 import tempfile
 import threading
+import weakref
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import orjson
 
@@ -36,7 +37,7 @@ class Shelf:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._file: BinaryIO | None = None
+        self._file: int | None = None
         self._is_closed = False
         self._read = 0
         self._stop: mmap.mmap | None = None
@@ -53,9 +54,10 @@ class Shelf:
                 return
             self._stop = mmap.mmap(-1, 1)
             self._stop[0] = stop
-            file = tempfile.TemporaryFile(buffering=0, dir=folder if folder.is_dir() else None)  # noqa: SIM115  # closed by close()
-            fcntl.fcntl(file, fcntl.F_SETFL, fcntl.fcntl(file, fcntl.F_GETFL) | os.O_APPEND)
-            self._file = file
+            with tempfile.TemporaryFile(buffering=0, dir=folder if folder.is_dir() else None) as file:
+                fcntl.fcntl(file, fcntl.F_SETFL, fcntl.fcntl(file, fcntl.F_GETFL) | os.O_APPEND)
+                self._file = os.dup(file.fileno())
+            self._end = weakref.finalize(self, os.close, self._file)
 
     def close(self) -> None:
         """Free the file's space. Children that still run write to nobody."""
@@ -63,9 +65,9 @@ class Shelf:
             self._is_closed = True
             if self._file is not None:
                 with contextlib.suppress(OSError):
-                    os.ftruncate(self._file.fileno(), 0)
-                self._file.close()
+                    os.ftruncate(self._file, 0)
                 self._file = None
+                self._end()
 
     def say_stop(self) -> None:
         """Have every further report of a child raise."""
@@ -82,7 +84,7 @@ class Shelf:
         if self._file is None:
             raise OSError(errno.EBADF, "this process cannot report: its fork was not prepared")
         line = b"\n%b\n" % record  # from both sides: a line that a killed child left unfinished spoils no other
-        if os.write(self._file.fileno(), line) != len(line):
+        if os.write(self._file, line) != len(line):
             raise OSError(errno.ENOSPC, "the report could not be written")
 
     def take(self) -> Iterator[list[Any]]:
@@ -90,7 +92,7 @@ class Shelf:
         if self._file is None:
             return
         count = 0
-        for line in self._whole_lines(self._file.fileno()):
+        for line in self._whole_lines(self._file):
             if line.isdigit():
                 count += int(line)
             elif line:

@@ -108,12 +108,12 @@ class Reporter(Inbox):
         self._closing = True
         self.bell.ring()
         self._thread.join(timeout_s)
+        self._courier.stop()
+        self.shelf.close()
         if self.lost is not None:
             raise self.lost
         if self._thread.is_alive() or self.lines:
             raise DatabaseBusy(f"{len(self.lines)} log lines could not be stored in time")
-        self._courier.stop()
-        self.shelf.close()
         return self.fields()
 
     def fields(self) -> dict[str, Any]:

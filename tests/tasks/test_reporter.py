@@ -184,7 +184,8 @@ def test_lines_that_wait_for_a_locked_database_are_bounded_and_none_is_dropped(a
             attempt.ctx.log(f"line {number}")
             most = max(most, len(attempt.reporter.lines))
 
-    with attempt.core.database.write():
+    with attempt.core.database.write() as session:
+        session.connection()  # and with it the only lock there is
         writer = threading.Thread(target=write)
         writer.start()
         wait_until(lambda: len(attempt.reporter.lines) >= 100, 10, "as many lines wait as may")
@@ -198,7 +199,8 @@ def test_lines_that_wait_for_a_locked_database_are_bounded_and_none_is_dropped(a
 @pytest.mark.req("C3", "E2")
 def test_a_cancel_reaches_a_job_whose_lines_wait_for_the_database(attempt, monkeypatch):
     monkeypatch.setattr(inbox, "MAX_PENDING_LINES", 10)
-    with attempt.core.database.write():
+    with attempt.core.database.write() as session:
+        session.connection()  # and with it the only lock there is
         threading.Timer(0.3, attempt.reporter.cancel).start()
         with pytest.raises(Cancelled):
             for number in range(1_000):

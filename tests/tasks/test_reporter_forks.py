@@ -11,8 +11,10 @@ from collections.abc import Callable
 from decimal import Decimal
 
 import pytest
+from sqlalchemy import select
 
 from tasks.errors import Cancelled
+from tasks.models import Artifact
 from tests.fixtures.machine import wait_until
 from tests.fixtures.runs import SAMPLES, start, wait_for
 
@@ -87,6 +89,7 @@ def test_a_child_may_do_all_of_the_work(attempt):
         ctx.phase("count", total=None)
         ctx.set_total(8, "files")
         ctx.phase_note("from far")
+        ctx.artifact("found.txt", b"by a child")
         for _ in ctx.track(range(4), total=9):
             pass
         ctx.update(done=6, total=8)
@@ -102,6 +105,8 @@ def test_a_child_may_do_all_of_the_work(attempt):
     assert (end["done"], end["total"], end["unit"], end["phases"][1]["note"]) == (7, 8, "files", "from far")
     assert end["details"]["sizes"] == [1, [2]]
     assert end["details"]["ratio"] is None
+    with attempt.core.database.read() as session:
+        assert session.scalars(select(Artifact.content)).all() == [b"by a child"]
 
 
 def test_a_child_that_is_forked_while_locks_are_held_does_not_hang(attempt):
@@ -128,7 +133,7 @@ def test_a_child_that_is_killed_has_reported_what_it_reported(attempt):
 def test_half_a_record_of_a_killed_child_spoils_nothing(attempt):
     shelf = attempt.reporter.shelf
     assert _status(_fork(lambda: attempt.ctx.advance(1))) == 0
-    os.write(shelf._file.fileno(), b'\n["add_line","info","half of a li')
+    os.write(shelf._file, b'\n["add_line","info","half of a li')
     assert _status(_fork(lambda: attempt.ctx.advance(2))) == 0
     assert attempt.close()["done"] == 3
     assert attempt.core.lines(attempt.held.task_id) == []
