@@ -18,10 +18,12 @@ from pydantic import BaseModel
 
 import accounts
 from config import Config
+from database import DatabaseBusy
 from delivery.announcer import TailAnnouncer
 from delivery.event_log import EventLog
 from tasks import lifecycle, store
 from tasks.context import JobContext
+from tasks.errors import LeaseLost
 from tasks.lifecycle import Failure, Limits, Submission
 from tasks.models import Task
 from tasks.progress import Progress
@@ -68,6 +70,7 @@ class TaskByHand:
         self._announcer = TailAnnouncer(self._database, self._log)
         self._stopped = threading.Event()
         self._is_silent = False
+        self._reporter: Any = None
         identity = accounts.authenticate_token(self._database, person.token)
         assert identity is not None
         submission = Submission(job(), {}, title, visibility=Visibility(visibility))
@@ -148,6 +151,9 @@ class TaskByHand:
     def close(self) -> None:
         """Give back what the test held."""
         self._stopped.set()
+        if self._reporter is not None:
+            with contextlib.suppress(LeaseLost, DatabaseBusy):
+                self._reporter.close(timeout_s=2)
         self._redis.close()
         self._database.close()
 
@@ -161,6 +167,7 @@ class TaskByHand:
             (self._reporter.progress.fail_phase if failed else self._reporter.progress.end_phase)(time.monotonic())
         self._reporter.touch()
         progress = self._reporter.close()
+        self._reporter = None
         self._stopped = threading.Event()
         return progress
 
