@@ -62,7 +62,7 @@ def measure(stage: Stage, asked: argparse.Namespace) -> None:
             case "unwatched":
                 rows.unwatched(stage, rounds, 3.0 if quick else 8.0)
             case "idle":
-                rows.idle(stage, rounds, 500 if quick else 2000, 2.0 if quick else 11.0, 0 if quick else 10_000)
+                rows.idle(stage, 1, 500 if quick else 2000, 2.0 if quick else 11.0, 0 if quick else 10_000)
             case "connect":
                 rows.connecting(stage, rounds, 300 if quick else 1000)
             case "slow":

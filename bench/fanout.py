@@ -24,6 +24,7 @@ def capacity(passes: Callable[[float], bool], start: float, factor: float, refin
     good = bad = 0.0
     rate = start
     if passes(rate):
+        good, rate = rate, rate * factor
         while rate < HIGHEST and passes(rate):
             good, rate = rate, rate * factor
         bad = rate
@@ -34,7 +35,7 @@ def capacity(passes: Callable[[float], bool], start: float, factor: float, refin
                 return 0.0
             bad, rate = rate, max(LOWEST, rate / factor)
         good = rate
-    for _ in range(refinements if good < HIGHEST else 0):
+    for _ in range(refinements):
         middle = math.sqrt(good * bad)
         good, bad = (middle, bad) if passes(middle) else (good, middle)
     return good
