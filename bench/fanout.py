@@ -12,6 +12,8 @@ START = 40_000.0
 """deliveries a second of the first step"""
 LOWEST = 500.0
 HIGHEST = 6_000_000.0
+LONG_STEPS = 1000
+"""the size that the goals are about"""
 HOPELESS = 3.0
 """a p99 of so many times the limit is not tried again"""
 
@@ -92,7 +94,7 @@ def measure(stage: Stage, sizes: tuple[int, ...], rounds: int, seconds: float) -
     for turn in range(rounds):
         for size in sizes:
             for contender in stage.contenders.values():
-                room = Room(stage, contender, size, seconds)
+                room = Room(stage, contender, size, seconds if size == LONG_STEPS else seconds * 2 / 3)
                 start, start_prompt = known.get((contender.name, size), (START, 0.0))
                 factor = 1.5 if turn else 2.0
                 sustained = capacity(lambda rate: room.holds(rate, 500), start, factor, 1)  # noqa: B023

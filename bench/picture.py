@@ -33,8 +33,9 @@ def svg(rows: Mapping[str, Any]) -> str:
         *_scale(),
         *_legend(),
     ]
-    for place, size in enumerate(SIZES):
-        parts += _group(rows, place, size)
+    sizes = [size for size in SIZES if f"fanout_{size}" in rows]
+    for place, size in enumerate(sizes):
+        parts += _group(rows, (place + 0.5) / len(sizes), size)
     return "\n".join([*parts, "</svg>", ""])
 
 
@@ -63,9 +64,8 @@ def _legend() -> list[str]:
     return lines
 
 
-def _group(rows: Mapping[str, Any], place: int, size: int) -> list[str]:
-    width = (WIDTH - LEFT - RIGHT) / len(SIZES)
-    middle = LEFT + (place + 0.5) * width
+def _group(rows: Mapping[str, Any], share: float, size: int) -> list[str]:
+    middle = LEFT + share * (WIDTH - LEFT - RIGHT)
     lines = [f'<text x="{middle:.1f}" y="{HEIGHT - 20}" text-anchor="middle" fill="#1c1c1c">{size:,} members</text>']
     for number, (server, _, colour) in enumerate(BARS):
         amount = value(rows, f"fanout_{size}", server, "within_50ms")
