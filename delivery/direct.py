@@ -179,7 +179,12 @@ class DirectSocket(engineio.socket.Socket):  # type: ignore[misc]
         return []
 
     def _read(self, _fileno: int) -> None:
-        """Bytes have come, or the end. Called by the loop."""
+        """Bytes have come, or the end. Called by the loop, which may come a moment late.
+
+        Nothing may escape: the loop would stop listening to whoever has this descriptor now.
+        """
+        if self._readable is None:
+            return
         try:
             data = self._raw.recv(READ_BYTES)
         except BlockingIOError:
@@ -318,7 +323,9 @@ class DirectSocket(engineio.socket.Socket):  # type: ignore[misc]
             polled.set()
 
     def _write(self, _fileno: int) -> None:
-        """The socket takes more. Called by the loop."""
+        """The socket takes more. Called by the loop, which may come a moment late."""
+        if self._writable is None:
+            return
         self.outbox.flush()
         if not self.outbox.size:
             self._stop_writing()
