@@ -152,6 +152,7 @@ class Rooms:
         epoch, before, last = run[0].epoch, run[0].seq - 1, run[-1].seq
         batch = Batch.of([event.item for event in run])
         has_final = run[-1].name in events.FINAL_EVENTS
+        written = 0
         for start in range(0, len(members), WRITES_PER_TURN):
             if start:
                 self._pause()
@@ -160,14 +161,16 @@ class Rooms:
                 for member in members[start : start + WRITES_PER_TURN]:
                     if member.is_live and member.seen == before and member.epoch == epoch:
                         member.seen = last
-                        member.has_final = has_final
+                        if has_final:
+                            member.has_final = True
                         member.write(batch)
-                        self.delivered += len(run)
+                        written += 1
                         continue
                     outcomes = [self._deliver(member, event) for event in run]
                     if not all(outcomes):
                         behind.append(member)
                 self._chase(room, behind)
+        self.delivered += written * len(run)
 
     def give_up(self, sid: str, lost: Set[str]) -> None:
         """This socket reads too slowly: events of the tasks in `lost` are gone, and until `recover` it gets none."""
