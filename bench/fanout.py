@@ -110,5 +110,7 @@ def measure(stage: Stage, sizes: tuple[int, ...], rounds: int, seconds: float) -
                 if room.is_load_busy(sustained):
                     where = f"{contender.title}, one room of {size}"
                     stage.results.flag(f"the load generator may have been the limit: {where}")
+                if sustained >= HIGHEST:
+                    stage.results.flag(f"no higher rate was tried: {contender.title}, one room of {size}")
                 told = ", ".join(f"{value:>11,.0f} {name.replace('_', ' ')}" for name, value in within.items())
                 print(f"    one room of {size:>4}, {contender.title:<22} {told}", flush=True)

@@ -14,9 +14,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench import goals, message, stats
+from bench import goals, message, picture, report, stats
 from bench.drain import CDrain, Drain, PythonDrain, compiled
-from bench.fanout import LOWEST, capacity
+from bench.fanout import HIGHEST, LOWEST, capacity
 from bench.machine import raise_file_limit
 from bench.stage import Stage
 from bench.wire import PONG, Frames, request, text_frame
@@ -177,10 +177,15 @@ def test_what_a_client_sends_is_masked_with_zeros() -> None:
 
 
 @pytest.mark.parametrize("truth", [900.0, 77_000.0, 1_234_567.0])
-@pytest.mark.parametrize("start", [1_000.0, 40_000.0, 2_000_000.0])
+@pytest.mark.parametrize("start", [1_000.0, 40_000.0, 9_000_000.0])
 def test_capacity_finds_the_highest_rate_that_passes(truth: float, start: float) -> None:
     found = capacity(lambda rate: rate <= truth, start, 2.0, 4)
     assert truth / 1.05 <= found <= truth
+
+
+def test_capacity_ends_where_everything_passes() -> None:
+    assert capacity(lambda _: True, 40_000.0, 2.0, 1) < 2 * HIGHEST
+    assert capacity(lambda _: True, HIGHEST * 1.1, 1.5, 1) >= HIGHEST * 1.1
 
 
 def test_capacity_is_nothing_where_nothing_passes() -> None:
@@ -219,3 +224,13 @@ def test_goals_are_compared_by_medians_and_what_was_not_measured_is_not_met() ->
     assert [(each.value, each.is_met) for each in of["steady", "p99_ms"]] == [(0.1, True), (None, None), (5.0, True)]
     assert [(each.value, each.is_met) for each in of["steady", "cpu_us"]] == [(0.35, False), (None, None)]
     assert {each.is_met for each in of["connect", "per_s"]} == {None}
+
+
+@pytest.mark.req("K3")
+def test_the_readme_shows_the_reference_run_with_its_ratios() -> None:
+    found = json.loads(report.REFERENCE.read_text(encoding="utf-8"))
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert report.put_into(readme, report.section(found)) == readme, "run: python -m bench.report"
+    assert (ROOT / "docs" / "images" / "bench.svg").read_text(encoding="utf-8") == picture.svg(found["rows"])
+    assert "≥ 6 × Node: " in report.text(found)
+    assert not found["meta"]["quick"]
