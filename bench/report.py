@@ -86,7 +86,7 @@ def section(found: Mapping[str, Any]) -> str:
     lines = [
         BEGIN,
         "",
-        "![Deliveries a second to one room of 100 to 2,000 members](docs/images/bench.svg)",
+        "![Deliveries a second to one room, by its members](docs/images/bench.svg)",
         "",
         *("| " + " | ".join(line) + " |" for line in table),
         "",
