@@ -12,7 +12,7 @@ import logging
 import secrets
 import threading
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any
 
 import orjson
 from flask_login import current_user
@@ -21,7 +21,6 @@ from flask_socketio import SocketIO
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.orm import Session
 
 import accounts
 from accounts import Identity
@@ -38,7 +37,6 @@ from tasks.service import Tasks
 
 log = logging.getLogger("taskroom.sockets")
 
-T = TypeVar("T")
 PROTOCOL = 1
 CONNECTIONS_PER_USER = 200
 ROOMS_PER_SOCKET = 500
@@ -269,14 +267,10 @@ class WebSocketProgressHandler(_Edge):
             return {"task_id": task.id, **store.log_lines(session, task, payload.from_line, payload.limit)}
 
     def _visible(self, connected: Connected, task_id: str) -> str:
-        audience = self._audiences.get(task_id, lambda: self._read(store.audience, task_id))
+        audience = self._audiences.get(task_id, lambda: store.audience(self._database, task_id))
         if audience is None or not audience.admits(connected.identity):
             raise NotFound("There is no such task, or you may not see it.")
         return task_id
-
-    def _read(self, ask: Callable[[Session, str], T], question: str) -> T:
-        with self._database.read() as session:
-            return ask(session, question)
 
     def broadcast_progress_update(self, task_id: str, progress_data: Mapping[str, Any]) -> None:
         """Tell the watchers of a task, in all processes, its newest progress, from code in the web process.

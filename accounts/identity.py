@@ -87,8 +87,7 @@ def authenticate_token(db: Database, token: str, now: datetime | None = None) ->
     if not token.startswith(tokens.PREFIX) or len(token) > MAX_TOKEN_LENGTH:
         return None
     moment = now or utc_now()
-    with db.read() as session:
-        row = session.execute(_TOKEN_HOLDER, {"digest": token_digest(token), "moment": moment}).one_or_none()
+    row = db.first(_TOKEN_HOLDER, digest=token_digest(token), moment=moment)
     if row is None:
         return None
     token_id, last_used_at, words, user_id, username, role, epoch = row
@@ -160,10 +159,12 @@ def _role(role: str, scopes: frozenset[str]) -> Role:
 
 
 def _note(write: Callable[[], None]) -> None:
-    """Noting a use must never fail the request itself: the next one notes it again."""
+    """Noting a use must neither fail the request nor hold it up: the next one notes it again."""
     try:
         write()
-    except (SQLAlchemyError, DatabaseBusy) as error:
+    except DatabaseBusy:
+        log.debug("the use of a login is noted next time")
+    except SQLAlchemyError as error:
         log.warning("The use of a login could not be noted: %s", type(error).__name__)
 
 

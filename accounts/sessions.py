@@ -127,7 +127,7 @@ def list_sessions(db: Database, user_id: int, now: datetime | None = None) -> li
 
 def note_seen(db: Database, session_id: int, moment: datetime) -> None:
     """Remember that the login was used; of several requests in five minutes the first one writes."""
-    with db.write() as session:
+    with db.write(is_hasty=True) as session:
         session.execute(
             update(LoginSession)
             .where(LoginSession.id == session_id, LoginSession.last_seen_at <= moment - TOUCH_INTERVAL)

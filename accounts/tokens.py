@@ -126,7 +126,7 @@ def find_tokens(db: Database, username: str, name: str) -> list[ApiToken]:
 def note_use(db: Database, token_id: int, moment: datetime) -> None:
     """Remember that the token was used; of several requests in one minute the first one writes."""
     is_due = ApiToken.last_used_at.is_(None) | (ApiToken.last_used_at <= moment - TOUCH_INTERVAL)
-    with db.write() as session:
+    with db.write(is_hasty=True) as session:
         session.execute(update(ApiToken).where(ApiToken.id == token_id, is_due).values(last_used_at=moment))
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 from redis.exceptions import RedisError
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, func, select
 
 from database import Database
 from delivery.announcer import TailAnnouncer
@@ -22,6 +22,11 @@ from tasks.models import Task, TaskEvent
 from tasks.states import State, is_final
 
 ANNOUNCE_TRIES = 3
+
+_NEWEST = select(
+    Task.state,
+    select(func.max(TaskEvent.id)).where(TaskEvent.task_id == bindparam("task_id")).scalar_subquery(),
+).where(Task.id == bindparam("task_id"))
 
 
 class History:
@@ -53,9 +58,8 @@ class History:
 
     def _is_behind(self, tail: Tail, task_id: str) -> bool:
         """Whether SQL has state changes that the tail does not tell of, or the tail tells an end that SQL does not."""
-        with self._database.read() as session:
-            newest = session.scalar(select(func.max(TaskEvent.id)).where(TaskEvent.task_id == task_id)) or 0
-            state = session.scalar(select(Task.state).where(Task.id == task_id)) or State.QUEUED
+        row = self._database.first(_NEWEST, task_id=task_id)
+        state, newest = (row[0], row[1] or 0) if row is not None else (State.QUEUED, 0)
         true_end = final_event(state) if is_final(state) else None
         told_ends = {tail.snapshot_name, *(event.name for event in tail.events)} & events.FINAL_EVENTS
         return tail.durable < newest or not told_ends <= {true_end} or (tail.is_final and true_end is None)

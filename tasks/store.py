@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, func, or_, select, true
+from sqlalchemy import ColumnElement, Select, and_, bindparam, func, or_, select, true
 from sqlalchemy.orm import Session
 
 from accounts import Identity, User
-from database import rfc3339, utc_now
+from database import Database, rfc3339, utc_now
 from tasks.errors import Forbidden, InvalidPayload, NotFound
 from tasks.models import Artifact, LogLine, Task, TaskAttempt, TaskEvent
 from tasks.states import ACTIVE, State, Visibility, is_final
@@ -61,9 +61,12 @@ class Audience:
         return identity.is_admin or self.owner_id == identity.user_id or self.visibility == Visibility.EVERYONE
 
 
-def audience(session: Session, task_id: str) -> Audience | None:
+_AUDIENCE = select(Task.owner_id, Task.visibility).where(Task.id == bindparam("task_id"))
+
+
+def audience(database: Database, task_id: str) -> Audience | None:
     """Who may watch this task; None if there is no such task."""
-    row = session.execute(select(Task.owner_id, Task.visibility).where(Task.id == task_id)).one_or_none()
+    row = database.first(_AUDIENCE, task_id=task_id)
     return None if row is None else Audience(*row)
 
 

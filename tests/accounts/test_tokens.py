@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import text
 
 import accounts
 from accounts import COMMAND_LINE, AccountError, AuditEntry, NoSuchAccount, User
-from database import Database, utc_now
+from database import WRITE_LOCK_TIMEOUT_S, Database, utc_now
 
 MakeUser = Callable[..., User]
 
@@ -114,3 +116,17 @@ def test_use_is_noted_at_most_once_a_minute_and_costs_one_query_otherwise(
 
     accounts.authenticate_token(db, token, now + timedelta(seconds=60))
     assert accounts.list_tokens(db, user.id)[0].last_used_at == now + timedelta(seconds=60)
+
+
+@pytest.mark.req("D8")
+def test_whoever_comes_while_somebody_writes_is_let_in_at_once_and_noted_the_next_time(database: Database) -> None:
+    user = accounts.create_user(database, "ada", "a long enough password", COMMAND_LINE)
+    _row, token = accounts.create_token(database, user.id, "ci", COMMAND_LINE)
+    with database.write() as session:
+        session.execute(text("SELECT 1"))  # takes the write lock
+        started = time.monotonic()
+        assert accounts.authenticate_token(database, token) is not None
+        assert time.monotonic() - started < WRITE_LOCK_TIMEOUT_S / 2
+        assert accounts.list_tokens(database, user.id)[0].last_used_at is None
+    accounts.authenticate_token(database, token)
+    assert accounts.list_tokens(database, user.id)[0].last_used_at is not None
