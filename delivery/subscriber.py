@@ -27,6 +27,9 @@ RETRY_S = 0.25
 MAX_RETRY_S = 1.0
 CONFIRM_S = 2.0
 READ_BYTES = 256 * 1024
+BUSY_BELOW_S = 0.002
+GATHER_S = 0.001
+"""what comes alone is passed on at once; of a stream, what comes within this time together, with a turn for others"""
 
 
 class Subscriber:
@@ -121,9 +124,10 @@ class Subscriber:
             messages = self._stream.read(PING_AFTER_S)
             now_s = time.monotonic()
             if messages:
-                heard_s = now_s
                 self._take(messages)
-                time.sleep(0)  # whoever is ready has a turn
+                if now_s - heard_s < BUSY_BELOW_S:
+                    time.sleep(GATHER_S)
+                heard_s = time.monotonic()
                 continue
             if now_s - heard_s > SILENT_AFTER_S:
                 raise redis.TimeoutError("Redis does not answer")
