@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import hashlib
+import os
 import select
 import shutil
 import socket
@@ -205,7 +206,7 @@ def compiled() -> Path | None:
     compiler = shutil.which("cc")
     if not library.exists() and compiler is not None:
         library.parent.mkdir(exist_ok=True)
-        unfinished = library.with_suffix(".new")
+        unfinished = library.with_suffix(f".{os.getpid()}")  # several may build at once
         command = [compiler, "-O2", "-shared", "-fPIC", str(source), "-o", str(unfinished)]
         if subprocess.run(command, check=False).returncode != 0:
             return None
