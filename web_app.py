@@ -38,6 +38,7 @@ from config import Config, ConfigError
 from connections import IDLE_FOR_S, Connections, Listener, most_connections
 from database import Database
 from delivery.announcer import TailAnnouncer
+from delivery.dispatch import Dispatch
 from delivery.event_log import EventLog, connect
 from delivery.guard import Guard, origin_check
 from delivery.history import History
@@ -61,7 +62,6 @@ from websocket_progress_handler import (
     METRICS_INTERVAL_S,
     SWEEP_S,
     AdminDashboardWebSocket,
-    Dispatch,
     WebSocketProgressHandler,
 )
 
@@ -177,7 +177,7 @@ def put_together(config: Config, refusals: Refusals) -> Taskroom:
     handler = WebSocketProgressHandler(socketio, sockets, rooms, tasks, database, config)
     sampler = Sampler(config, database, client, lambda: len(sockets.by_sid), lambda: room.about_this_process())
     dashboard = AdminDashboardWebSocket(socketio, sockets, rooms, event_log, sampler.sample)
-    dispatch.serve(rooms, sockets, dashboard)
+    dispatch.serve(rooms, sockets, dashboard.receive)
     handler.register()
     dashboard.register()
 

@@ -14,7 +14,6 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import orjson
 from flask_login import current_user
 from flask_socketio import ConnectionRefusedError as RefuseConnection
 from flask_socketio import SocketIO
@@ -27,7 +26,6 @@ from accounts import Identity
 from config import Config
 from database import Database, DatabaseBusy, rfc3339, utc_now
 from delivery.event_log import EventLog
-from delivery.published import ADMIN_FEED, USER_FEED, Published
 from delivery.recent import Recent
 from delivery.rooms import Rooms
 from delivery.sockets import LOGIN_ENDED, RECENT_S, Connected, Sockets, error_fields
@@ -183,18 +181,16 @@ class WebSocketProgressHandler(_Edge):
     def _identify(self, environ: dict[str, Any], auth: Any) -> Identity:
         if isinstance(auth, Mapping) and "token" in auth:
             token = auth["token"]
-            found = self._sockets.logins.get(token, lambda: self._known(token)) if isinstance(token, str) else None
-            if found is None:
+            logins, database = self._sockets.logins, self._database
+            known = isinstance(token, str) and logins.get(token, lambda: accounts.authenticate_token(database, token))
+            if not known:
                 raise Unauthenticated("This API token is not valid, or not any more.")
-            return found
+            return known
         with environ["flask.app"].request_context(environ):
             if not current_user.is_authenticated:
                 raise Unauthenticated("Sign in first, or send an API token.")
             identity: Identity = current_user.identity
             return identity
-
-    def _known(self, token: str) -> Identity | None:
-        return accounts.authenticate_token(self._database, token)
 
     def _check_room(self, identity: Identity) -> None:
         if self.is_draining:
@@ -379,48 +375,3 @@ class AdminDashboardWebSocket(_Edge):
     def _metrics_packet(metrics: Mapping[str, Any]) -> str:
         content = {"type": "system_metrics", "metrics": dict(metrics), "timestamp": rfc3339(utc_now())}
         return events.packet("system_metrics_update", content)
-
-
-class Dispatch:
-    """Where each message from Redis goes: task rooms, feeds, dashboard, or the order to close sockets."""
-
-    _rooms: Rooms
-    _sockets: Sockets
-    _dashboard: AdminDashboardWebSocket
-
-    def __init__(self, prefix: str, event_log: EventLog, published: Published) -> None:
-        self._published = published
-        self._task_prefix = f"{prefix}task:"
-        self._user_prefix = f"{prefix}user:"
-        self._log = event_log
-
-    def serve(self, rooms: Rooms, sockets: Sockets, dashboard: AdminDashboardWebSocket) -> None:
-        """Name who gets the messages; before the subscriber runs."""
-        self._rooms, self._sockets, self._dashboard = rooms, sockets, dashboard
-
-    def __call__(self, channel: str, payloads: list[bytes]) -> None:
-        if channel.startswith(self._task_prefix):
-            self._to_room(channel.removeprefix(self._task_prefix), payloads)
-            return
-        for payload in payloads:
-            self._take(channel, payload)
-
-    def _take(self, channel: str, payload: bytes) -> None:
-        if channel.startswith(self._user_prefix):
-            if self._published.is_feed(payload, USER_FEED):
-                self._sockets.to_user(int(channel.removeprefix(self._user_prefix)), payload.decode())
-        elif channel == self._log.admin_channel:
-            if self._published.is_feed(payload, ADMIN_FEED):
-                self._dashboard.receive(payload.decode())
-        elif channel == self._log.control_channel and self._published.is_order(payload):
-            order = orjson.loads(payload)
-            self._sockets.end_login(order["user_id"], order.get("session_id"), order.get("token_id"))
-
-    def _to_room(self, task_id: str, payloads: list[bytes]) -> None:
-        try:
-            published = self._published.task_events(task_id, payloads)
-        except (SQLAlchemyError, DatabaseBusy):
-            self._rooms.resync()  # nobody can say whether it has ended: the members read it when the database is back
-        else:
-            if published:
-                self._rooms.receive(task_id, published)
