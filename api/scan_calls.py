@@ -10,7 +10,7 @@ import extensions
 from api import reading
 from api.operations import PREFIX, Call, Reply, operation
 from api.scan_shapes import Environment, RepositoryPage, RepositorySource, ScanStarted, ScanStatus, StartScan
-from jobs.code_scan import sources
+from jobs.repository import sources
 from tasks.errors import NotFound
 from tasks.states import State
 

@@ -10,11 +10,11 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-from jobs.code_scan.discovery import Found
 from jobs.code_scan.facts import Node
 from jobs.code_scan.index_writer import KnownFile
-from jobs.code_scan.reading import BINARY
 from jobs.code_scan.reasons import PASSING, SKIPPED, status_of
+from jobs.repository.discovery import Found
+from jobs.repository.reading import BINARY
 
 # A file written this shortly before the listing may be written again within the same tick of its clock.
 RACY_NS = 100_000_000

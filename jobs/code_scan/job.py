@@ -13,11 +13,9 @@ from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError
 
 from database import DatabaseBusy, utc_now
-from jobs.code_scan import git_fetch
 from jobs.code_scan.changes import Plan, analyzer_version, known_digest, plan
-from jobs.code_scan.discovery import Filters, Listing, TooManyFiles, list_files
-from jobs.code_scan.git_address import AddressRefused, check_ref, parse_address, resolve
 from jobs.code_scan.index_writer import IndexWriter, Superseded
+from jobs.code_scan.languages import language_of
 from jobs.code_scan.models import CodeScan
 from jobs.code_scan.params import (
     CodeScanParams,
@@ -30,8 +28,11 @@ from jobs.code_scan.params import (
 from jobs.code_scan.parse_pool import Answer, ParsePool, PoolBroken, Work
 from jobs.code_scan.reasons import FAILED, SKIPPED, status_of, text_of
 from jobs.code_scan.saving import Parsed, Saver
-from jobs.code_scan.sources import SourceRefused, head_commit, resolve_local
 from jobs.code_scan.spool import Spool
+from jobs.repository import git_fetch
+from jobs.repository.discovery import Filters, Listing, TooManyFiles, list_files
+from jobs.repository.git_address import AddressRefused, check_ref, parse_address, resolve
+from jobs.repository.sources import SourceRefused, head_commit, resolve_local
 from tasks.context import JobContext
 from tasks.errors import JobFailed, Retryable
 from tasks.registry import Phase, RetryPolicy, job
@@ -133,7 +134,7 @@ class _Scan:
         self._commit: str | None = None
         self._started_at: datetime = utc_now()
         self._listed_at_ns = 0
-        self._filters = Filters(params.file_types, params.exclude_patterns, params.max_file_bytes)
+        self._filters = Filters(language_of, params.file_types, params.exclude_patterns, params.max_file_bytes)
 
     def run(self) -> dict[str, Any]:
         """All phases."""

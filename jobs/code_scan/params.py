@@ -11,8 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_vali
 
 from config import Config
 from jobs.code_scan import facts
-from jobs.code_scan.git_address import AddressRefused, check_ref, parse_address
-from jobs.code_scan.sources import SourceRefused, resolve_local
+from jobs.repository.git_address import AddressRefused, check_ref, parse_address
+from jobs.repository.sources import SourceRefused, resolve_local
 from tasks.errors import InvalidParams
 
 Detect = Literal["operations", "routes", "ui_triggers", "entities", "dependencies"]

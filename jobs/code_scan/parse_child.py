@@ -42,7 +42,7 @@ def main(descriptor: int, parent_pid: int) -> None:
     _prepare()
     import orjson
 
-    from jobs.code_scan.leash import tie_to_parent
+    from jobs.repository.leash import tie_to_parent
 
     tie_to_parent(parent_pid)
     connection = Connection(descriptor)
@@ -70,8 +70,8 @@ def _examiner(options: dict[str, Any]) -> Any:
 
     from jobs.code_scan.facts import ROUTE
     from jobs.code_scan.languages import analyze
-    from jobs.code_scan.reading import Refused, as_utf8, read
     from jobs.code_scan.wire import encode_linkage, encode_nodes
+    from jobs.repository.reading import Refused, as_utf8, read
 
     node_types = frozenset(options["node_types"])
     max_bytes = options["max_file_bytes"]

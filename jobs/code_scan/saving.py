@@ -21,7 +21,8 @@ from jobs.code_scan.link import link
 from jobs.code_scan.models import NEVER, CodeEdge, CodeFile, CodeNode
 from jobs.code_scan.reasons import FAILED, PARSED, SKIPPED, status_of
 from jobs.code_scan.spool import Place, Spool
-from jobs.code_scan.wire import cut, decode_facts, decode_nodes
+from jobs.code_scan.wire import decode_facts, decode_nodes
+from jobs.repository.discovery import cut
 
 FILES_AT_ONCE = 100
 FILE_BITS = 24

@@ -52,12 +52,6 @@ def decode_facts(path: str, language: str, nodes: Sequence[Node], linkage: bytes
     return FileFacts(path, language, lines, tuple(nodes), called, imported, broken)
 
 
-def cut(text: str, max_bytes: int) -> str:
-    """The beginning of a text that takes at most so many bytes in UTF-8. PostgreSQL limits an index entry in bytes."""
-    encoded = text.encode()
-    return text if len(encoded) <= max_bytes else encoded[:max_bytes].decode("utf-8", "ignore")
-
-
 def _clean(value: Any) -> Any:
     if isinstance(value, str):
         return value.encode("utf-8", "replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")

@@ -21,7 +21,7 @@ from typing import IO
 
 import psutil
 
-from jobs.code_scan.git_address import GitAddress, IPAddress, is_public, resolve
+from jobs.repository.git_address import GitAddress, IPAddress, is_public, resolve
 
 LEASH = Path(__file__).with_name("leash.py")
 MAX_REPOSITORY_BYTES = 2 * 2**30

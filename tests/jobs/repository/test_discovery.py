@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from jobs.code_scan.discovery import Filters, Found, list_files
+from jobs.code_scan.languages import language_of
+from jobs.repository.discovery import Filters, Found, list_files
 from tests.jobs.code_scan.scanning import write
 
 
 def listed(folder: Path, **filters: object) -> dict[str, Found]:
-    return {found.path: found for found in list_files(folder, Filters(**filters)).files}  # type: ignore[arg-type]
+    return {found.path: found for found in list_files(folder, Filters(language_of, **filters)).files}  # type: ignore[arg-type]
 
 
 @pytest.mark.req("B3")

@@ -14,13 +14,14 @@ import pytest
 
 from config import Config
 from database import Database
-from jobs.code_scan import git_fetch, job
-from jobs.code_scan.git_address import AddressRefused, check_ref, ip_literal, is_public, parse_address, resolve
-from jobs.code_scan.git_fetch import FetchFailed, FetchInterrupted, Limits, Progress, fetch
+from jobs.code_scan import job
 from jobs.code_scan.params import CodeScanParams, check_params
+from jobs.repository import git_fetch
+from jobs.repository.git_address import AddressRefused, check_ref, ip_literal, is_public, parse_address, resolve
+from jobs.repository.git_fetch import FetchFailed, FetchInterrupted, Limits, Progress, fetch
 from tests.fixtures.machine import wait_until
-from tests.jobs.code_scan.git_server import GitServer, git
 from tests.jobs.code_scan.scanning import SERVICE, Recorder
+from tests.jobs.repository.git_server import GitServer, git
 
 ALLOWED = ("git.example.org", "github.com/acme", "localhost:8443")
 

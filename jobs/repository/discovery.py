@@ -9,9 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from jobs.code_scan.ignoring import MAX_PATTERN_FILE_BYTES, IgnoreFile, exclusion, is_ignored
-from jobs.code_scan.languages import language_of
-from jobs.code_scan.wire import cut
+from jobs.repository.ignoring import MAX_PATTERN_FILE_BYTES, IgnoreFile, exclusion, is_ignored
 
 MAX_FILES = 1_000_000
 MAX_PATH_BYTES = 1000
@@ -57,7 +55,9 @@ class Listing:
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """What a listing keeps."""
+    """What a listing keeps. A file whose `language_of` is None is listed as one that has no reader."""
+
+    language_of: Callable[[str], str | None]
 
     file_types: Sequence[str] = ()
     exclude_patterns: Sequence[str] = ()
@@ -96,7 +96,7 @@ def list_files(root: Path, filters: Filters, on_progress: Callable[[int], None] 
                 if entry.name != b".git" and not _left_out(path + "/", excluded, ignores):
                     pending.append((entry.path, path + "/", ignores))
             elif entry.name != b".git" and _is_asked_for(path, endings) and not _left_out(path, excluded, ignores):
-                listing.files.append(_found(entry, path, filters.max_file_bytes))
+                listing.files.append(_found(entry, path, filters))
                 if len(listing.files) % CHECK_EVERY == 0:
                     on_progress(len(listing.files))
         if len(listing.files) > MAX_FILES:
@@ -115,13 +115,13 @@ def _left_out(path: str, excluded: IgnoreFile, ignores: list[IgnoreFile]) -> boo
     return excluded.verdict(path) is True or is_ignored(ignores, path)
 
 
-def _found(entry: os.DirEntry[bytes], path: str, max_bytes: int) -> Found:
+def _found(entry: os.DirEntry[bytes], path: str, filters: Filters) -> Found:
     """The file with what its directory entry tells, nothing of it opened."""
     try:
         status = entry.stat(follow_symlinks=False)
     except OSError as error:
         return Found(path, entry.path, None, 0, 0, "unreadable", error.strerror)
-    language = language_of(path)
+    language = filters.language_of(path)
     seen = Found(path, entry.path, language, status.st_size, status.st_mtime_ns)
     if len(path.encode()) > MAX_PATH_BYTES:
         return seen._replace(path=cut(path, MAX_PATH_BYTES), reason=LONG_PATH)
@@ -131,7 +131,7 @@ def _found(entry: os.DirEntry[bytes], path: str, max_bytes: int) -> Found:
         return seen._replace(reason=SPECIAL, note=SPECIAL_NAMES.get(stat.S_IFMT(status.st_mode), "no ordinary file"))
     if language is None:
         return seen._replace(reason=NO_READER)
-    if status.st_size > max_bytes:
+    if status.st_size > filters.max_file_bytes:
         return seen._replace(reason=TOO_LARGE)
     return seen
 
@@ -155,3 +155,9 @@ def _lines(path: bytes) -> list[str]:
     if len(content) > MAX_PATTERN_FILE_BYTES:
         return []
     return content.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace").splitlines()
+
+
+def cut(text: str, max_bytes: int) -> str:
+    """The beginning of a text that takes at most so many bytes in UTF-8. PostgreSQL limits an index entry in bytes."""
+    encoded = text.encode()
+    return text if len(encoded) <= max_bytes else encoded[:max_bytes].decode("utf-8", "ignore")

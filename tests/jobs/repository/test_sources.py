@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.code_scan.sources import SourceRefused, head_commit, local_repositories, resolve_local
+from jobs.repository.sources import SourceRefused, head_commit, local_repositories, resolve_local
 from tests.jobs.code_scan.scanning import write
 
 
