@@ -1,0 +1,1 @@
+"""The trace scan: requirements kept as Markdown beside the code, and the annotations that point to them."""
