@@ -100,8 +100,9 @@ def _create_dependency_scans() -> None:
         "dependency_scans",
         sa.Column("id", sa.Integer, primary_key=True),
         sa.Column("task_id", sa.String(36), nullable=False),
-        sa.Column("source", sa.String(2000), nullable=False),
+        sa.Column("source", sa.String(1000), nullable=False),
         sa.Column("previous_task_id", sa.String(36)),
+        sa.Column("previous_finished_at", UtcDateTime),
         sa.Column("commit", sa.String(64)),
         sa.Column("data_date", UtcDateTime),
         sa.Column("started_at", UtcDateTime, nullable=False),
@@ -118,22 +119,23 @@ def _create_dependency_scans() -> None:
         _scan_id(),
         sa.Column("ecosystem", sa.String(60), nullable=False),
         sa.Column("name", sa.String(300), nullable=False),
-        sa.Column("version", sa.String(200), nullable=False),
+        sa.Column("version", sa.String(200)),
         sa.Column("source_name", sa.String(300)),
-        sa.Column("file", sa.String(1000), nullable=False),
-        sa.Column("is_direct", sa.Boolean),
-        sa.Column("is_dev", sa.Boolean),
-        sa.Column("paths", sa.JSON, nullable=False),
+        sa.Column("source_version", sa.String(200)),
+        sa.Column("places", sa.JSON, nullable=False),
         sa.Column("reason", sa.String(20)),
-        sa.Column("note", sa.String(1000)),
+        sa.Column("note", sa.String(500)),
     )
     op.create_index("ix_dependency_packages_scan", "dependency_packages", ["scan_id", "name"])
     op.create_table(
         "dependency_findings",
         sa.Column("id", BIG_ID, primary_key=True),
         _scan_id(),
-        sa.Column("package_id", sa.BigInteger, nullable=False),
-        sa.Column("fingerprint", sa.String(64), nullable=False),
+        sa.Column("ecosystem", sa.String(60), nullable=False),
+        sa.Column("name", sa.String(300), nullable=False),
+        sa.Column("version", sa.String(200), nullable=False),
+        sa.Column("places", sa.JSON, nullable=False),
+        sa.Column("installed", sa.JSON, nullable=False),
         sa.Column("advisory", sa.String(120), nullable=False),
         sa.Column("ids", sa.JSON, nullable=False),
         sa.Column("summary", sa.String(300), nullable=False),
@@ -142,29 +144,30 @@ def _create_dependency_scans() -> None:
         sa.Column("score", sa.Float),
         sa.Column("vector", sa.String(300)),
         sa.Column("fixed_in", sa.String(200)),
+        sa.Column("change", sa.String(10), nullable=False),
         sa.Column("published_at", UtcDateTime),
         sa.Column("modified_at", UtcDateTime),
     )
     op.create_index("ix_dependency_findings_scan", "dependency_findings", ["scan_id", "rank", "id"])
-    op.create_index("ix_dependency_findings_fingerprint", "dependency_findings", ["scan_id", "fingerprint"])
 
 
 def _create_ignores() -> None:
     op.create_table(
         "dependency_ignores",
         sa.Column("id", sa.Integer, primary_key=True),
-        sa.Column("source", sa.String(2000), nullable=False),
-        sa.Column("fingerprint", sa.String(64), nullable=False),
+        sa.Column("source", sa.String(1000), nullable=False),
         sa.Column("ecosystem", sa.String(60), nullable=False),
         sa.Column("name", sa.String(300), nullable=False),
         sa.Column("advisory", sa.String(120), nullable=False),
+        sa.Column("ids", sa.JSON, nullable=False),
         sa.Column("reason", sa.String(1000), nullable=False),
-        sa.Column("created_by", sa.Integer, nullable=False),
+        sa.Column("had_fix", sa.Boolean, nullable=False),
+        sa.Column("created_by", sa.String(64), nullable=False),
         sa.Column("created_at", UtcDateTime, nullable=False),
-        sa.Column("expires_at", UtcDateTime),
+        sa.Column("expires_at", UtcDateTime, nullable=False),
         sa.Column("ended_at", UtcDateTime),
     )
-    op.create_index("ix_dependency_ignores_source", "dependency_ignores", ["source", "fingerprint"])
+    op.create_index("ix_dependency_ignores_source", "dependency_ignores", ["source", "ended_at"])
 
 
 def _scan_id() -> sa.Column[int]:

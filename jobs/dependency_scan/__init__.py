@@ -1,0 +1,1 @@
+"""Checks which installed packages and which entries of lock files are named by known advisories."""
