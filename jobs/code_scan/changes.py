@@ -25,7 +25,8 @@ def analyzer_version() -> str:
     """A digest of the analyzers' and the linker's own code: with another one, nothing remembered counts as current."""
     digest = hashlib.blake2b(digest_size=32)
     folder = Path(__file__).parent
-    parts = [folder / "facts.py", folder / "reading.py", *folder.glob("link*.py"), *(folder / "languages").glob("*.py")]
+    shared = folder.parent / "repository" / "reading.py"
+    parts = [folder / "facts.py", shared, *folder.glob("link*.py"), *(folder / "languages").glob("*.py")]
     for part in sorted(parts):
         digest.update(part.read_bytes())
     return digest.hexdigest()
