@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import TypeVar
@@ -28,6 +28,21 @@ T = TypeVar("T")
 
 class ConfigError(Exception):
     """A setting has a value that cannot work. The message names it, what was expected and what was found."""
+
+
+@dataclass(frozen=True, slots=True)
+class Captions:
+    """How images are described, and how much may be sent: the operator's part. The key is never shown."""
+
+    captioner: str
+    ollama_url: str | None
+    ollama_model: str | None
+    openai_url: str | None
+    openai_model: str | None
+    openai_key: str | None = field(repr=False)
+    timeout_s: float
+    classifier_dir: Path | None
+    upload_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +73,7 @@ class Config:
     async_mode: str
     fanout: str
     job_modules: tuple[str, ...]
+    captions: Captions
 
     @classmethod
     def from_env(
@@ -108,6 +124,7 @@ class Config:
             async_mode=reader.choice("ASYNC_MODE", "eventlet", ("eventlet", "threading")),
             fanout=reader.choice("FANOUT", "direct", ("direct", "stock")),
             job_modules=("jobs", *reader.words("JOB_MODULES")),
+            captions=reader.captions(),
         )
 
     def with_redis(self, redis_url: str) -> Config:
@@ -222,6 +239,36 @@ class _Reader:
                 )
         return tuple(origin.rstrip("/") for origin in origins)
 
+    def captions(self) -> Captions:
+        address = "an http:// or https:// address without a user, a query or a fragment"
+        captioner = self.choice("CAPTIONER", "draft", ("draft", "ollama", "openai"))
+        found = Captions(
+            captioner=captioner,
+            ollama_url=self.checked("CAPTION_OLLAMA_URL", None, _model_server, address),
+            ollama_model=self.raw("CAPTION_OLLAMA_MODEL"),
+            openai_url=self.checked("CAPTION_OPENAI_URL", None, _model_server, address),
+            openai_model=self.raw("CAPTION_OPENAI_MODEL"),
+            openai_key=self.raw("CAPTION_OPENAI_KEY"),
+            timeout_s=self.number("CAPTION_TIMEOUT_SECONDS", 60.0, 1.0, 600.0, float),
+            classifier_dir=self.directory("CAPTION_CLASSIFIER_DIR"),
+            upload_bytes=self.number("UPLOAD_MAX_MB", 256, 1, 8192, int) * 2**20,
+        )
+        for kind, url, model in (
+            ("ollama", found.ollama_url, found.ollama_model),
+            ("openai", found.openai_url, found.openai_model),
+        ):
+            names = (f"CAPTION_{kind.upper()}_URL", f"CAPTION_{kind.upper()}_MODEL")
+            for name, value in zip(names, (url, model), strict=True):
+                if value is None and (captioner == kind or url or model):
+                    raise ConfigError(f"{name}: expected a value, since {kind} is set up as a captioner, got nothing")
+        return found
+
+    def directory(self, name: str) -> Path | None:
+        value = self.raw(name)
+        if value is not None and not Path(value).expanduser().is_dir():
+            raise ConfigError(f"{name}: expected an existing folder, got {value!r}")
+        return Path(value).expanduser().resolve() if value else None
+
     def directories(self, name: str, default: Path) -> tuple[Path, ...]:
         value = self.raw(name)
         folders = [Path(part).expanduser() for part in value.split(os.pathsep) if part] if value else [default]
@@ -285,6 +332,14 @@ def _redis_url(value: str) -> str:
     if value.split("://", 1)[0] not in ("redis", "rediss", "unix"):
         raise ValueError
     return value
+
+
+def _model_server(value: str) -> str:
+    parts = urlsplit(value)
+    is_plain = not (parts.username or parts.password or parts.query or parts.fragment)
+    if parts.scheme not in ("http", "https") or not parts.hostname or not is_plain or parts.port == 0:
+        raise ValueError
+    return value.rstrip("/")
 
 
 def _redis_prefix(value: str) -> str:
