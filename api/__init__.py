@@ -8,10 +8,22 @@ from __future__ import annotations
 
 from flask import Flask
 
-from api import code_calls, dispatch, docs_page, health, history_calls, openapi, person_calls, scan_calls, task_calls
+from api import (
+    code_calls,
+    dispatch,
+    docs_page,
+    health,
+    history_calls,
+    openapi,
+    person_calls,
+    repository_calls,
+    scan_calls,
+    task_calls,
+    trace_calls,
+)
 
 # Importing a module adds its operations to the table.
-CALLS = (task_calls, history_calls, scan_calls, code_calls, person_calls)
+CALLS = (task_calls, history_calls, scan_calls, code_calls, repository_calls, trace_calls, person_calls)
 
 
 def register(app: Flask) -> None:
