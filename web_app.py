@@ -64,6 +64,7 @@ from websocket_progress_handler import (
     AdminDashboardWebSocket,
     WebSocketProgressHandler,
 )
+from websocket_scan_handler import WebSocketScanHandler
 
 if TYPE_CHECKING:
     from delivery.fanout import Fanout
@@ -174,12 +175,13 @@ def put_together(config: Config, refusals: Refusals) -> Taskroom:
     rooms = Rooms(history, subscriber, fanout.target, spawn, lambda: time.sleep(0))
     fanout.go_direct(guard, rooms.give_up, rooms.recover)
     sockets = Sockets(socketio, rooms, event_log, fanout.send, guard.end)
-    handler = WebSocketProgressHandler(socketio, sockets, rooms, tasks, database, config)
+    handler = WebSocketProgressHandler(socketio, sockets, rooms, tasks, database)
     sampler = Sampler(config, database, client, lambda: len(sockets.by_sid), lambda: room.about_this_process())
     dashboard = AdminDashboardWebSocket(socketio, sockets, rooms, event_log, sampler.sample)
     dispatch.serve(rooms, sockets, dashboard.receive)
     handler.register()
     dashboard.register()
+    WebSocketScanHandler(socketio, sockets, rooms, database).register()
 
     def tell_live(is_live: bool) -> None:
         sockets.to_all(events.packet("live_status", {"live": is_live}))

@@ -1,52 +1,35 @@
 """The Socket.IO edge: task rooms for everybody who may watch, the dashboard room for admins.
 
-Each request is limited, validated and authorised here, and becomes one call into the core. Its acknowledgement is the
-answer; a refusal is acknowledged and, for clients that read no acknowledgements, emitted as `error` as well. See
-docs/protocol.md for every event.
+Each request is limited, validated and authorised here, and becomes one call into the core. See docs/protocol.md for
+every event, and `delivery.namespaces` for what it shares with the namespace `/ws`.
 """
 
 from __future__ import annotations
 
 import contextlib
-import logging
 import secrets
 import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from flask_login import current_user
-from flask_socketio import ConnectionRefusedError as RefuseConnection
 from flask_socketio import SocketIO
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
 import accounts
-from accounts import Identity
-from config import Config
 from database import Database, DatabaseBusy, rfc3339, utc_now
 from delivery.event_log import EventLog
-from delivery.recent import Recent
+from delivery.namespaces import MAX_TASK_ID, Namespace, Payload, Requests
 from delivery.rooms import Rooms
-from delivery.sockets import LOGIN_ENDED, RECENT_S, Connected, Sockets, error_fields
+from delivery.sockets import LOGIN_ENDED, Connected, Sockets
 from tasks import events, store
-from tasks.errors import Forbidden, InvalidPayload, NotFound, RateLimited, TaskroomError, Unauthenticated
+from tasks.errors import Forbidden, RateLimited
 from tasks.service import Tasks
 
-log = logging.getLogger("taskroom.sockets")
-
 PROTOCOL = 1
-CONNECTIONS_PER_USER = 200
-ROOMS_PER_SOCKET = 500
 SWEEP_S = 0.5
 METRICS_INTERVAL_S = 5.0
-MAX_TASK_ID = 64
-
-
-class Payload(BaseModel):
-    """What a client may send with an event; anything unknown is refused."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
 
 
 class TaskPayload(Payload):
@@ -75,153 +58,39 @@ class LogPayload(TaskPayload):
     limit: int = Field(default=500, ge=1, le=store.MAX_LOG_LINES)
 
 
-class _Edge:
-    """What both rooms' handlers share: limits, validation, and the one shape of a refusal."""
-
-    def __init__(self, socketio: SocketIO, sockets: Sockets) -> None:
-        self._socketio = socketio
-        self._sockets = sockets
-
-    def _on(self, event: str, handle: Callable[..., dict[str, Any]], payload: type[Payload] | None) -> None:
-        def answered(sid: str, *sent: Any) -> dict[str, Any]:
-            return self._answer(sid, event, handle, payload, sent)
-
-        self._take(event, answered)
-
-    def _take(self, event: str, handler: Callable[..., Any]) -> None:
-        """Handle an event without Flask's request context, which costs more than most answers and is not needed."""
-        self._socketio.server.on(event, handler, namespace="/")
-
-    def _answer(
-        self,
-        sid: str,
-        event: str,
-        handle: Callable[..., dict[str, Any]],
-        payload: type[Payload] | None,
-        sent: tuple[Any, ...],
-    ) -> dict[str, Any]:
-        connected = self._sockets.by_sid.get(sid)
-        try:
-            if connected is None:
-                raise Unauthenticated("This connection is not signed in.")
-            arguments = () if payload is None else (parse(payload, sent),)
-            return {"ok": True, **handle(connected, *arguments)}
-        except TaskroomError as error:
-            return self._refuse(sid, event, error)
-        except Exception:
-            reference = f"tr-{secrets.token_hex(4)}"
-            log.exception("event %s failed, reference %s", event, reference)
-            words = f"The server met an error that it did not expect. Reference {reference}."
-            return self._refuse(sid, event, TaskroomError(words))
-
-    def _refuse(self, sid: str, event: str, error: TaskroomError) -> dict[str, Any]:
-        content = error_fields(error, event)
-        self._sockets.send(sid, events.packet("error", content))
-        content.pop("event")
-        return {"ok": False, "error": content}
-
-
-def parse(model: type[Payload], sent: tuple[Any, ...]) -> Any:
-    """The one object that the client sent, as its model. Raises InvalidPayload with a sentence."""
-    if len(sent) != 1 or not isinstance(sent[0], Mapping):
-        raise InvalidPayload("Send exactly one object with this event.")
-    try:
-        return model.model_validate(dict(sent[0]))
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        name = ".".join(str(part) for part in first["loc"])[:100] or "payload"
-        raise InvalidPayload(f"{name}: {first['msg']}.") from None
-
-
-class WebSocketProgressHandler(_Edge):
+class WebSocketProgressHandler(Namespace):
     """Connections and task rooms."""
 
-    def __init__(
-        self, socketio: SocketIO, sockets: Sockets, rooms: Rooms, tasks: Tasks, database: Database, config: Config
-    ) -> None:
-        super().__init__(socketio, sockets)
-        self._rooms = rooms
+    def __init__(self, socketio: SocketIO, sockets: Sockets, rooms: Rooms, tasks: Tasks, database: Database) -> None:
+        super().__init__(socketio, sockets, rooms, database)
         self._tasks = tasks
-        self._database = database
-        self._config = config
-        self._audiences: Recent[str, store.Audience] = Recent(RECENT_S / 2)
-        self.is_draining = False
 
     def register(self) -> None:
-        """Take the namespace's connections and the task rooms' events."""
-        self._take("connect", self.handle_connect)
-        self._take("disconnect", self.handle_disconnect)
-        self._take("*", self.handle_unknown)
+        """Take the connections of the namespace `/`, and the task rooms' events."""
+        super().register()
         self._on("join_task", self.join_task, JoinPayload)
         self._on("leave_task", self.leave_task, TaskPayload)
         self._on("get_task_status", self.get_task_status, TaskPayload)
         self._on("cancel_task", self.cancel_task, CancelPayload)
         self._on("get_task_log", self.get_task_log, LogPayload)
 
-    def handle_connect(self, sid: str, environ: dict[str, Any], auth: Any = None) -> None:
-        """Let in whoever has a valid login session or API token; tell everybody else why not."""
-        try:
-            identity = self._identify(environ, auth)
-            self._check_room(identity)
-        except TaskroomError as error:
-            self._sockets.refused[error.code] = self._sockets.refused.get(error.code, 0) + 1
-            content = {key: value for key, value in error_fields(error, None).items() if key != "event"}
-            raise RefuseConnection(error.message, content) from None
-        self._sockets.add(Connected(sid, identity, environ.get("REMOTE_ADDR", "")))
-        user = {"id": identity.user_id, "username": identity.username, "role": identity.role}
+    def greet(self, connected: Connected) -> None:
+        """`connected`: who you are here, and whether live events can arrive at all."""
+        identity = connected.identity
         greeting = {
-            "user": user,
-            "sid": sid,
+            "user": {"id": identity.user_id, "username": identity.username, "role": identity.role},
+            "sid": connected.sid,
             "server_time": rfc3339(utc_now()),
             "protocol": PROTOCOL,
             "live": self._rooms.subscriber.is_live,
         }
-        self._sockets.send(sid, events.packet("connected", greeting))
-
-    def _identify(self, environ: dict[str, Any], auth: Any) -> Identity:
-        if isinstance(auth, Mapping) and "token" in auth:
-            token = auth["token"]
-            logins, database = self._sockets.logins, self._database
-            known = isinstance(token, str) and logins.get(token, lambda: accounts.authenticate_token(database, token))
-            if not known:
-                raise Unauthenticated("This API token is not valid, or not any more.")
-            return known
-        with environ["flask.app"].request_context(environ):
-            if not current_user.is_authenticated:
-                raise Unauthenticated("Sign in first, or send an API token.")
-            identity: Identity = current_user.identity
-            return identity
-
-    def _check_room(self, identity: Identity) -> None:
-        if self.is_draining:
-            raise RateLimited("The server is restarting.", retry_after_s=2 + secrets.randbelow(4))
-        if not identity.can("read"):
-            raise Forbidden("This API token may not read.")
-        if self._sockets.count_of(identity.user_id) >= CONNECTIONS_PER_USER:
-            raise RateLimited(
-                f"You have {CONNECTIONS_PER_USER} connections open already. Close one first.", retry_after_s=30
-            )
-
-    def handle_disconnect(self, sid: str, reason: str | None = None) -> None:
-        """Forget a socket that has gone."""
-        log.debug("socket %s is gone: %s", sid, reason)
-        self._rooms.drop(sid)
-        self._sockets.remove(sid)
-
-    def handle_unknown(self, event: str, sid: str, *_sent: Any) -> dict[str, Any]:
-        """Refuse an event that is not in the protocol."""
-
-        def refuse(_connected: Connected) -> dict[str, Any]:
-            raise InvalidPayload("There is no such event. docs/protocol.md lists them.")
-
-        return self._answer(sid, str(event)[:100], refuse, None, ())
+        self._sockets.send(connected.sid, events.packet("connected", greeting))
 
     def join_task(self, connected: Connected, payload: JoinPayload) -> dict[str, Any]:
         """Watch a task: history or a snapshot first, then every later event."""
-        if self._rooms.count_of(connected.sid) >= ROOMS_PER_SOCKET:
-            words = f"This connection watches {ROOMS_PER_SOCKET} tasks already. Leave one first."
-            raise RateLimited(words, retry_after_s=5)
-        task_id = self._visible(connected, payload.task_id)
+        self._check_watched(connected.sid)
+        task_id = payload.task_id
+        self._visible(connected, task_id)
         joined = self._rooms.join(connected.sid, task_id, payload.last_seq, payload.epoch)
         if connected.sid not in self._sockets.by_sid:
             self._rooms.drop(connected.sid)
@@ -262,12 +131,6 @@ class WebSocketProgressHandler(_Edge):
             task, _ = store.find_task(session, payload.task_id, connected.identity)
             return {"task_id": task.id, **store.log_lines(session, task, payload.from_line, payload.limit)}
 
-    def _visible(self, connected: Connected, task_id: str) -> str:
-        audience = self._audiences.get(task_id, lambda: store.audience(self._database, task_id))
-        if audience is None or not audience.admits(connected.identity):
-            raise NotFound("There is no such task, or you may not see it.")
-        return task_id
-
     def broadcast_progress_update(self, task_id: str, progress_data: Mapping[str, Any]) -> None:
         """Tell the watchers of a task, in all processes, its newest progress, from code in the web process.
 
@@ -278,12 +141,12 @@ class WebSocketProgressHandler(_Edge):
 
     def drain(self) -> None:
         """Take no more connections and send everybody away, to come back at different moments."""
-        self.is_draining = True
+        self._sockets.is_draining = True
         for sid in list(self._sockets.by_sid):
             wait = RateLimited(
                 "The server is restarting.", retry_after_s=round(0.5 + 4 * secrets.randbelow(1000) / 1000, 2)
             )
-            self._sockets.close([sid], wait)
+            self._sockets.close([sid], wait, for_good=False)
 
     def sweep_revoked(self) -> None:
         """Close sockets whose login has ended or whose role has changed, in case no message told us."""
@@ -300,7 +163,7 @@ class WebSocketProgressHandler(_Edge):
             self._sockets.close(sids, LOGIN_ENDED)
 
 
-class AdminDashboardWebSocket(_Edge):
+class AdminDashboardWebSocket(Requests):
     """The dashboard room: job updates, metrics and alerts, for admins only."""
 
     def __init__(

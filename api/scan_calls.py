@@ -11,11 +11,11 @@ from api import reading
 from api.operations import PREFIX, Call, Reply, operation
 from api.scan_shapes import Environment, RepositoryPage, RepositorySource, ScanStarted, ScanStatus, StartScan
 from jobs.repository import sources
+from tasks import scans
 from tasks.errors import NotFound
 from tasks.states import State
 
 CODE_SCAN = "code_scan"
-SCANS = frozenset({CODE_SCAN, "trace_scan", "dependency_scan"})
 CONTAINER_MARKS = (Path("/.dockerenv"), Path("/run/.containerenv"))
 
 
@@ -74,14 +74,14 @@ def show_environment(call: Call) -> dict[str, Any]:  # noqa: ARG001
 def show_scan(call: Call) -> dict[str, Any]:
     """The state of the scan, with its progress in files."""
     task = reading.snapshot(call.identity, call.path["scan_id"])
-    if task["kind"] not in SCANS:
+    if not scans.is_scan(task["kind"]):
         raise NotFound(reading.NO_TASK)
     return scan_status(task)
 
 
 def scan_status(task: Mapping[str, Any]) -> dict[str, Any]:
     """A scan's snapshot in the words of `/scans`."""
-    details = task["details"]
+    is_completed = task["status"] == State.COMPLETED
     return {
         "scanId": task["task_id"],
         "scan_id": task["task_id"],
@@ -90,24 +90,11 @@ def scan_status(task: Mapping[str, Any]) -> dict[str, Any]:
         "phase": task["phase"],
         "progress": task["progress_percent"],
         "message": task["error"] or task["current_step"] or None,
-        "metadata": {
-            "filesProcessed": details.get("files_processed"),
-            "totalFiles": details.get("total_files"),
-            "currentFile": details.get("current_file"),
-            "artifactsFound": details.get("artifacts_found", details.get("nodes_found")),
-        },
-        "result": _result(task),
+        "metadata": scans.metadata(task["details"]),
+        "result": scans.result(task["results"] or {}, task["duration_ms"]) if is_completed else None,
         "error": task["error"],
         "created_at": task["created_at"],
         "started_at": task["started_at"],
         "finished_at": task["finished_at"],
         "timestamp": task["timestamp"],
     }
-
-
-def _result(task: Mapping[str, Any]) -> dict[str, Any] | None:
-    if task["status"] != State.COMPLETED:
-        return None
-    results = task["results"] or {}
-    found = results.get("artifactsCreated", results.get("nodes_found"))
-    return {"status": "completed", "artifactsCreated": found, "durationMs": task["duration_ms"]}

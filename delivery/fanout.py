@@ -25,6 +25,7 @@ from socketio import Server
 from delivery.direct import PACKETS_PER_POLL, DirectQueue, DirectSocket, Edge
 from delivery.members import Target
 from delivery.outbox import Batch, Outgoing
+from delivery.scan_events import NAMESPACE, ScanTarget, tasks_of
 from delivery.websockets import Gate
 from extensions import use_threads_of
 
@@ -98,7 +99,7 @@ def _ignore(*_: object) -> None:
 
 
 class Fanout:
-    """Sends ready packets of the namespace `/` to sockets of one Socket.IO server."""
+    """Sends ready packets to sockets of one Socket.IO server, each of the namespace `/` or of `/ws`."""
 
     def __init__(self, server: Server, is_direct: bool) -> None:
         self._server = server
@@ -115,23 +116,34 @@ class Fanout:
         if not self.is_direct:
             return
 
-        def sid_of(eio_sid: str) -> str:
-            return self._server.manager.sid_from_eio_sid(eio_sid, "/") or ""
+        def sids_of(eio_sid: str) -> list[str]:
+            found = [self._server.manager.sid_from_eio_sid(eio_sid, namespace) for namespace in ("/", NAMESPACE)]
+            return [sid for sid in found if sid]
 
-        edge = Edge(
-            EventletLoop(),
-            gate,
-            lambda eio_sid, lost: given_up(sid_of(eio_sid), lost),
-            lambda eio_sid: caught_up(sid_of(eio_sid)),
-        )
+        def give_up(eio_sid: str, lost: frozenset[str]) -> None:
+            for sid in sids_of(eio_sid):
+                given_up(sid, tasks_of(lost))
+
+        def catch_up(eio_sid: str) -> None:
+            for sid in sids_of(eio_sid):
+                caught_up(sid)
+
+        edge = Edge(EventletLoop(), gate, give_up, catch_up)
         eio = self._server.eio
         eio._async = {**eio._async, "queue": DirectQueue}
         engine_socket.Socket = type("DirectSocket", (DirectSocket,), {"edge": edge})
         eventlet.spawn(_ping, edge)
 
     def target(self, sid: str) -> Target | None:
-        """Where this client's packets go; None for one that is gone."""
-        eio_sid = self._server.manager.eio_sid_from_sid(sid, "/")
+        """Where the events of rooms go for this client; None for one that is gone."""
+        plain = self._way(sid, "/")
+        if plain is not None:
+            return plain
+        scans = self._way(sid, NAMESPACE)
+        return ScanTarget(scans) if scans is not None else None
+
+    def _way(self, sid: str, namespace: str) -> Target | None:
+        eio_sid = self._server.manager.eio_sid_from_sid(sid, namespace)
         found = self._server.eio.sockets.get(eio_sid)
         if found is None or not self.is_direct:
             return found and StockTarget(self._server, eio_sid)
@@ -139,8 +151,8 @@ class Fanout:
         return target
 
     def send(self, sid: str, packet: str) -> None:
-        """Send one Socket.IO packet to this client; one that is gone is passed over."""
-        target = self.target(sid)
+        """Send one Socket.IO packet of its namespace to this client; one that is gone is passed over."""
+        target = self._way(sid, "/") or self._way(sid, NAMESPACE)
         if target is not None:
             target.write(Batch.of([Outgoing(b"4" + packet.encode())]))
 

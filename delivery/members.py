@@ -14,8 +14,9 @@ from delivery.published import Event
 class Target(Protocol):
     """Where the packets of one socket go."""
 
-    is_overrun: bool
-    """whether events of rooms are not taken now, because the client reads too slowly"""
+    @property
+    def is_overrun(self) -> bool:
+        """Whether events of rooms are not taken now, because the client reads too slowly."""
 
     def write(self, batch: Batch) -> None:
         """Send these packets, in order, without waiting."""

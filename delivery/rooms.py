@@ -127,6 +127,10 @@ class Rooms:
             for task_id in list(self._joined.get(sid, ())):
                 self._leave(sid, task_id)
 
+    def joined_by(self, sid: str) -> frozenset[str]:
+        """The tasks that this socket watches."""
+        return frozenset(self._joined.get(sid, ()))
+
     def count_of(self, sid: str) -> int:
         """How many tasks this socket watches."""
         return len(self._joined.get(sid, ()))

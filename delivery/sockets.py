@@ -8,7 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from engineio.exceptions import SocketIsClosedError
 from flask_socketio import SocketIO
@@ -32,6 +32,7 @@ LOGIN_ENDED = Unauthenticated("Your login has ended. Sign in again.")
 class Connected:
     """One open socket."""
 
+    namespace: ClassVar[str] = "/"
     sid: str
     identity: Identity
     address: str
@@ -61,6 +62,8 @@ class Sockets:
         self._of_user: dict[int, set[str]] = {}
         self.peak = 0
         self.refused: dict[str, int] = {}
+        self.is_draining = False
+        """nobody is let in any more"""
 
     def add(self, connected: Connected) -> None:
         """Remember a socket and listen to its user's feed."""
@@ -93,25 +96,39 @@ class Sockets:
         return len(self._of_user.get(user_id, ()))
 
     def to_user(self, user_id: int, packet: str) -> None:
-        """Send a feed entry to each of the user's sockets."""
-        for sid in list(self._of_user.get(user_id, ())):
-            self.send(sid, packet)
+        """Send a feed entry to each of the user's sockets of the namespace `/`."""
+        self._to([self.by_sid[sid] for sid in self._of_user.get(user_id, ())], packet)
 
     def to_all(self, packet: str) -> None:
-        """Send to every socket of this process."""
-        for sid in list(self.by_sid):
-            self.send(sid, packet)
+        """Send to every socket of the namespace `/` of this process."""
+        self._to(list(self.by_sid.values()), packet)
 
-    def close(self, sids: list[str], error: TaskroomError) -> None:
-        """Say why, disconnect, and end the transport: whoever ignores the goodbye receives nothing more either."""
+    def _to(self, sockets: list[Connected], packet: str) -> None:
+        for connected in sockets:
+            if connected.namespace == "/":
+                self.send(connected.sid, packet)
+
+    def close(self, sids: list[str], error: TaskroomError, for_good: bool = True) -> None:
+        """Say why, disconnect, and end the transports: whoever ignores the goodbye receives nothing more either.
+
+        A Socket.IO client does not come back by itself after a DISCONNECT, but after the end of its transport. The
+        pages do; so unless it is for good, the other namespaces are left without one.
+        """
         server = self._socketio.server
-        for sid in sids:
-            transport = server.manager.eio_sid_from_sid(sid, "/")
+        transports = []
+        for connected in [self.by_sid[sid] for sid in sids if sid in self.by_sid]:
+            transports.append(server.manager.eio_sid_from_sid(connected.sid, connected.namespace))
             with contextlib.suppress(SocketIsClosedError):
-                self.send(sid, events.packet("error", error_fields(error, None)))
-                server.disconnect(sid, namespace="/")
+                self.tell(connected, "error", error_fields(error, None))
+                if for_good or connected.namespace == "/":
+                    server.disconnect(connected.sid, namespace=connected.namespace)
+        for transport in transports:
             if transport is not None:
                 self._end(transport)
+
+    def tell(self, connected: Connected, name: str, data: dict[str, Any]) -> None:
+        """Send one event to one socket, in its namespace."""
+        self.send(connected.sid, events.packet(name, data, connected.namespace))
 
     def end_login(self, user_id: int, session_id: int | None = None, token_id: int | None = None) -> None:
         """Close the sockets of a user, or only those of one login session or API token of theirs."""
@@ -121,11 +138,11 @@ class Sockets:
     def forget_gone(self) -> None:
         """Forget sockets that vanished while they were being let in, of which no disconnect will ever tell."""
         server = self._socketio.server
-        for sid in list(self.by_sid):
-            if server.manager.eio_sid_from_sid(sid, "/") not in server.eio.sockets:
+        for sid, connected in list(self.by_sid.items()):
+            if server.manager.eio_sid_from_sid(sid, connected.namespace) not in server.eio.sockets:
                 self._rooms.drop(sid)
                 self.remove(sid)
-                server.manager.disconnect(sid, namespace="/", ignore_queue=True)
+                server.manager.disconnect(sid, namespace=connected.namespace, ignore_queue=True)
 
     def _of_login(self, user_id: int, session_id: int | None, token_id: int | None) -> list[str]:
         return [

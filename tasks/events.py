@@ -186,6 +186,7 @@ def job_update(snapshot: Mapping[str, Any]) -> str:
     return packet(JOB_UPDATE, {"type": "job", "job": job, "timestamp": rfc3339(utc_now())})
 
 
-def packet(name: str, data: Mapping[str, Any]) -> str:
-    """A Socket.IO EVENT packet of the namespace `/`, as text."""
-    return f"2{encode([name, data])}"
+def packet(name: str, data: Mapping[str, Any], namespace: str = "/") -> str:
+    """A Socket.IO EVENT packet, as text."""
+    place = "" if namespace == "/" else f"{namespace},"
+    return f"2{place}{encode([name, data])}"

@@ -51,17 +51,18 @@ def visible_to(identity: Identity) -> ColumnElement[bool]:
 
 @dataclass(frozen=True, slots=True)
 class Audience:
-    """Who may watch a task, without the task."""
+    """Who may watch a task, and what kind it is, without the task."""
 
     owner_id: int
     visibility: str
+    kind: str
 
     def admits(self, identity: Identity) -> bool:
         """Whether this person may watch: the same rule as `visible_to`."""
         return identity.is_admin or self.owner_id == identity.user_id or self.visibility == Visibility.EVERYONE
 
 
-_AUDIENCE = select(Task.owner_id, Task.visibility).where(Task.id == bindparam("task_id"))
+_AUDIENCE = select(Task.owner_id, Task.visibility, Task.kind).where(Task.id == bindparam("task_id"))
 
 
 def audience(database: Database, task_id: str) -> Audience | None:

@@ -20,7 +20,10 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("cli", "supervisor"),
     ("web_app", "watch_cli"),
     ("follower",),
-    ("websocket_progress_handler", "pages", "admin", "api", "accounts_cli", "doctor", "database_cli"),
+    (
+        "websocket_progress_handler", "websocket_scan_handler", "pages", "admin", "api", "accounts_cli", "doctor",
+        "database_cli",
+    ),
     ("door",),
     ("connections", "loop_watch", "tasks.worker", "tasks.scheduler"),
     ("tasks.watch",),
@@ -31,7 +34,10 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("logs",),
     ("extensions",),
 )
-EDGES = {"websocket_progress_handler", "pages", "admin", "api", "accounts_cli", "doctor", "database_cli"}
+EDGES = {
+    "websocket_progress_handler", "websocket_scan_handler", "pages", "admin", "api", "accounts_cli", "doctor",
+    "database_cli",
+}  # fmt: skip
 GREEN_FILES = {"web_app.py", "delivery/fanout.py"}
 NOT_THE_PRODUCT = {"tests", "tools", "bench", "migrations", "docs", "static", "data", "node_modules"}
 

@@ -38,8 +38,9 @@ def first_column(title: str) -> set[str]:
 
 def sent_by_the_server() -> set[str]:
     named = {value for name, value in vars(events).items() if name.isupper() and isinstance(value, str)}
-    for file in ("websocket_progress_handler.py", "web_app.py"):
-        named |= set(re.findall(r'(?:packet|emit)\(\s*"(\w+)"', (ROOT / file).read_text(encoding="utf-8")))
+    for file in ("websocket_progress_handler.py", "delivery/namespaces.py", "web_app.py"):
+        text = (ROOT / file).read_text(encoding="utf-8")
+        named |= set(re.findall(r'(?:packet|emit|tell)\((?:\w+,)?\s*"(\w+)"', text))
     return named
 
 
@@ -66,6 +67,17 @@ def test_every_event_that_the_server_sends_is_documented_and_the_other_way_round
 @pytest.mark.req("A2", "K4")
 def test_every_request_that_the_server_answers_is_documented_and_the_other_way_round() -> None:
     assert set(re.findall(r'self\._on\("(\w+)"', EDGE)) == first_column("What you send")
+
+
+@pytest.mark.req("I3", "K4")
+def test_the_namespace_for_scans_has_the_documented_requests_and_events() -> None:
+    documented = set(re.findall(r"^\| `(\S+?)[ `]", section("The `/ws` namespace"), re.MULTILINE))
+    handler = (ROOT / "websocket_scan_handler.py").read_text(encoding="utf-8")
+    translation = (ROOT / "delivery" / "scan_events.py").read_text(encoding="utf-8")
+    requests = set(re.findall(r'self\._on\("(\w+)"', handler))
+    sent = set(re.findall(r'f"(scan:[^"]+)"', translation))
+    assert documented >= requests | {name.replace("{scan_id}", "{scanId}") for name in sent}
+    assert (len(requests), len(sent)) == (2, 3)
 
 
 @pytest.mark.req("F1", "K4")

@@ -15,6 +15,7 @@ import pytest
 import connections
 from accounts import Identity
 from connections import Connection, Connections, Listener, most_connections
+from delivery.namespaces import ROOMS_PER_SOCKET
 from delivery.refusals import LINES_AT_ONCE, Reason, Refusals
 from delivery.rooms import Rooms
 from delivery.sockets import Connected
@@ -22,7 +23,7 @@ from door import Door
 from loop_watch import LoopWatch
 from tasks.errors import RateLimited
 from tests.fixtures.machine import wait_until
-from websocket_progress_handler import ROOMS_PER_SOCKET, JoinPayload, WebSocketProgressHandler
+from websocket_progress_handler import JoinPayload, WebSocketProgressHandler
 
 
 @pytest.mark.req("D10", "H6")
