@@ -14,6 +14,7 @@ from typing import Any
 
 import orjson
 
+import handshake
 from connections import TOO_MANY_WORDS, Connection, Connections
 from delivery.refusals import Reason, Refusals
 
@@ -24,15 +25,24 @@ ENVIRON_KEY = "taskroom.connection"
 StartResponse = Callable[..., Any]
 
 
-def watched(protocol: type[Any], connections: Connections, refusals: Refusals) -> type[Any]:
-    """The WSGI server's protocol class, telling `connections` what each connection is doing."""
+def watched(
+    protocol: type[Any], connections: Connections, refusals: Refusals, served_at: Mapping[str, str]
+) -> type[Any]:
+    """The WSGI server's protocol class, telling `connections` what each connection is doing.
+
+    `served_at` is the address that the server listens at, as a WSGI environment has it.
+    """
 
     class WatchedProtocol(protocol):
         def __init__(self, conn_state: list[Any], server: Any) -> None:
             self.watched = connections.of(conn_state[1])
             self.watched.protocol = self
             try:
-                super().__init__(conn_state, server)
+                request = handshake.take(conn_state[1])
+                if request is None:
+                    super().__init__(conn_state, server)
+                else:
+                    self._shake_hands(request, conn_state, server)
             except OSError:
                 pass  # gone, cut or timed out: nothing is left to answer to
             except Exception as error:
@@ -43,6 +53,24 @@ def watched(protocol: type[Any], connections: Connections, refusals: Refusals) -
                 if not watched.is_detached:
                     connections.remove(watched)
                 self.__dict__.clear()  # its buffers go now: in circles they would wait for a long garbage collection
+
+        def _shake_hands(self, request: dict[str, str], conn_state: list[Any], server: Any) -> None:
+            """Let a WebSocket in. Its connection is closed here unless the application has taken it over."""
+            self.conn_state, sock = conn_state, conn_state[1]
+            connection = self.watched
+            if connections.is_behind_proxy:
+                connections.release(connection)
+            connection.served += 1
+            connection.enter("answer")
+            address = {"REMOTE_ADDR": conn_state[0][0], "REMOTE_PORT": str(conn_state[0][1])}
+            surroundings = {**server.get_environ(), **served_at, **address, **request, ENVIRON_KEY: connection}
+            server.outstanding_requests += 1
+            try:
+                handshake.Handshake(sock, server.app, surroundings).run()
+            finally:
+                server.outstanding_requests -= 1
+                if not connection.is_detached:
+                    sock.close()
 
         def handle_one_request(self) -> None:
             connection = self.watched

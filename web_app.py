@@ -274,11 +274,13 @@ def serve(config: Config) -> None:
     start_background(app)
     wait_for_redis(room)
     room.loop_watch = watch_loop()
+    host, port = listening.getsockname()[:2]
+    served_at = {"SERVER_NAME": host, "SERVER_PORT": str(port)}
     eventlet.spawn(
         eventlet.wsgi.server,
         Listener(listening, room.connections, eventlet.sleep),
         app,
-        protocol=watched(eventlet.wsgi.HttpProtocol, room.connections, room.refusals),
+        protocol=watched(eventlet.wsgi.HttpProtocol, room.connections, room.refusals, served_at),
         log_output=False,
         debug=False,
         max_size=MAX_CONNECTIONS,
@@ -286,7 +288,7 @@ def serve(config: Config) -> None:
         keepalive=IDLE_FOR_S,
     )
     keep_collections_short()
-    log.info("serving on http://%s:%d", config.host, listening.getsockname()[1])
+    log.info("serving on http://%s:%d", config.host, port)
     stop.wait()
     log.info("draining")
     room.start_draining()

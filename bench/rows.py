@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from bench.contenders import Contender, Taskroom
-from bench.machine import peak_rss, rss
+from bench.machine import cpu_s, peak_rss, rss
 from bench.stage import Stage, Step
 
 MEMBERS = 1000
@@ -104,13 +104,15 @@ def connecting(stage: Stage, rounds: int, count: int) -> None:
     """Row `connect`: clients that connect, log in and join, a second; 64 at once, WebSocket directly."""
     for _ in range(rounds):
         for contender in stage.contenders.values():
+            used_s = cpu_s(contender.pid)
             opened = stage.open(contender, count, contender.rooms(1))
-            stage.results.add("connect", contender.name, per_s=count / opened["seconds"])
+            cpu_us = (cpu_s(contender.pid) - used_s) / count * 1e6
+            stage.results.add("connect", contender.name, per_s=count / opened["seconds"], cpu_us=cpu_us)
             if opened["busy"] > 0.85:
                 stage.results.flag(f"the load generator may have been the limit: {contender.title}, connecting")
             stage.close()
             time.sleep(0.5)
-            _tell(stage, "connect", contender, ("per_s",))
+            _tell(stage, "connect", contender, ("per_s", "cpu_us"))
 
 
 def slow_readers(stage: Stage, rounds: int, seconds: float, rounds_of_others: int) -> None:

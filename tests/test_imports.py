@@ -25,6 +25,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "database_cli",
     ),
     ("door",),
+    ("handshake",),
     ("connections", "loop_watch", "tasks.worker", "tasks.scheduler"),
     ("tasks.watch",),
     ("tasks.runner", "jobs"),
