@@ -73,6 +73,8 @@ class Config:
     async_mode: str
     fanout: str
     job_modules: tuple[str, ...]
+    commands_file: Path
+    free_commands: bool
     captions: Captions
 
     @classmethod
@@ -124,6 +126,10 @@ class Config:
             async_mode=reader.choice("ASYNC_MODE", "eventlet", ("eventlet", "threading")),
             fanout=reader.choice("FANOUT", "direct", ("direct", "stock")),
             job_modules=("jobs", *reader.words("JOB_MODULES")),
+            commands_file=reader.checked(
+                "COMMANDS_FILE", directory / "commands.toml", _existing_file, "the path of an existing file"
+            ),
+            free_commands=reader.choice("FREE_COMMANDS", "off", ("off", "admins")) == "admins",
             captions=reader.captions(),
         )
 
@@ -340,6 +346,13 @@ def _model_server(value: str) -> str:
     if parts.scheme not in ("http", "https") or not parts.hostname or not is_plain or parts.port == 0:
         raise ValueError
     return value.rstrip("/")
+
+
+def _existing_file(value: str) -> Path:
+    file = Path(value).expanduser()
+    if not file.is_file():
+        raise ValueError
+    return file.absolute()
 
 
 def _redis_prefix(value: str) -> str:
