@@ -73,6 +73,7 @@ class Config:
     async_mode: str
     fanout: str
     job_modules: tuple[str, ...]
+    advisory_max_age_days: int
     commands_file: Path
     free_commands: bool
     captions: Captions
@@ -126,6 +127,7 @@ class Config:
             async_mode=reader.choice("ASYNC_MODE", "eventlet", ("eventlet", "threading")),
             fanout=reader.choice("FANOUT", "direct", ("direct", "stock")),
             job_modules=("jobs", *reader.words("JOB_MODULES")),
+            advisory_max_age_days=reader.number("ADVISORY_MAX_AGE_DAYS", 7, 1, 3650, int),
             commands_file=reader.checked(
                 "COMMANDS_FILE", directory / "commands.toml", _existing_file, "the path of an existing file"
             ),
