@@ -59,6 +59,7 @@ class Config:
     trusted_proxies: int
     scan_roots: tuple[Path, ...]
     git_hosts: tuple[str, ...]
+    advisory_hosts: tuple[str, ...]
     workers: int
     progress_max_hz: float
     poll_fallback_seconds: int
@@ -111,6 +112,7 @@ class Config:
             trusted_proxies=reader.number("TRUSTED_PROXIES", 0, 0, 10, int),
             scan_roots=reader.directories("SCAN_ROOTS", CHECKOUT),
             git_hosts=tuple(host.lower() for host in reader.words("GIT_ALLOWED_HOSTS")),
+            advisory_hosts=tuple(host.lower() for host in reader.words("ADVISORY_ALLOWED_HOSTS")),
             workers=reader.number("WORKERS", max(2, os.cpu_count() or 2), 0, 256, int),
             progress_max_hz=reader.number("PROGRESS_MAX_HZ", 10.0, 0.1, 100.0, float),
             poll_fallback_seconds=reader.number("POLL_FALLBACK_SECONDS", 15, 0, 3600, int),

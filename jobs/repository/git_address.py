@@ -42,10 +42,11 @@ class GitAddress:
         return f"https://{self.host}{'' if self.port == 443 else f':{self.port}'}{self.path}"
 
 
-def parse_address(text: str, allowed: Sequence[str]) -> GitAddress:
+def parse_address(text: str, allowed: Sequence[str], setting: str = "GIT_ALLOWED_HOSTS") -> GitAddress:
     """The parts of an https address on an allowed host. Nothing is looked up.
 
-    An entry of `allowed` is a host, a host:port, or either with the beginning of a path. Raises AddressRefused.
+    An entry of `allowed`, which comes from `setting`, is a host, a host:port, or either with the beginning of a path.
+    Raises AddressRefused.
     """
     if text.startswith("-") or any(ord(character) <= 32 or ord(character) == 127 for character in text):
         raise AddressRefused(
@@ -61,7 +62,7 @@ def parse_address(text: str, allowed: Sequence[str]) -> GitAddress:
     if "@" in parts.netloc:
         raise AddressRefused("An address with a user name or password is not taken. Leave them out.")
     if parts.query or parts.fragment or not _PATH.fullmatch(parts.path) or "/../" in f"{parts.path}/":
-        raise AddressRefused("The path of this address is not that of a repository. Copy its https clone address.")
+        raise AddressRefused("The path of this address holds what no plain path has. Copy the https address again.")
     literal = ip_literal(host)
     if literal is not None and not is_public(literal):
         raise AddressRefused(
@@ -75,7 +76,7 @@ def parse_address(text: str, allowed: Sequence[str]) -> GitAddress:
         names = ", ".join(allowed) or "none yet"
         raise AddressRefused(
             f"{host} is not a host that this server may fetch from (allowed: {names}). "
-            "Ask an admin to add it to GIT_ALLOWED_HOSTS."
+            f"Ask an admin to add it to {setting}."
         )
     return address
 
