@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from flask import Flask
 
-from pages import code_scan, frame, home, reading, start, task_actions, tasks
+from pages import code_scan, frame, home, reading, start, task_actions, tasks, trace_scan
 
 
 def register(app: Flask) -> None:
@@ -16,5 +16,6 @@ def register(app: Flask) -> None:
     frame.prepare(app)
     reading.prepare(app)
     code_scan.register()
+    trace_scan.register()
     for module in (frame, home, start, tasks, task_actions):
         app.register_blueprint(module.blueprint)
