@@ -12,6 +12,7 @@ import resource
 import signal
 import sys
 import types
+from importlib import import_module
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -47,7 +48,7 @@ def main(descriptor: int, parent_pid: int) -> None:
     tie_to_parent(parent_pid)
     connection = Connection(descriptor)
     options = orjson.loads(connection.recv_bytes())
-    examine = _examiner(options)
+    examine = import_module(options["examiner"]).examiner(options) if "examiner" in options else _examiner(options)
     connection.send_bytes(b"ready")
     gc.freeze()
     while True:

@@ -72,7 +72,8 @@ def core_count() -> int:
 class ParsePool:
     """Use as a context: its children are gone when the block ends, however it ends.
 
-    `options` goes to the children: node_types, max_file_bytes. `deadline_s` is the longest time for one file.
+    `options` goes to the children: node_types, max_file_bytes; or `examiner`, the module of another scan whose
+    function `examiner(options)` answers there in place of the code scan's. `deadline_s` is the longest time for a file.
     """
 
     def __init__(self, options: dict[str, Any], deadline_s: float, size: int | None = None) -> None:
