@@ -47,6 +47,7 @@ def read_confined(
     `on_wait` is called several times a second and may raise to stop; the child is gone before this returns or raises.
     """
     parent = os.getpid()
+    READERS[reader].load()  # once here, and not in each child
     get, put = os.pipe()
     child = os.fork()
     if child == 0:
@@ -103,7 +104,7 @@ def _work(parent: int, put: int, raw_path: bytes, reader: str, deadline_s: float
 def _plain(raw_path: bytes, reader: str) -> dict[str, object]:
     try:
         text, note = as_utf8(read(raw_path, MAX_FILE_BYTES).data)
-        reading = READERS[reader].read(text.decode())
+        reading = READERS[reader].load()(text.decode())
     except Refused as refused:
         return {"problem": _REFUSED.get(refused.reason, "cannot be read")}
     except Unreadable as error:

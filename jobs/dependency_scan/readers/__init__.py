@@ -2,42 +2,49 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import cast
 
 from jobs.dependency_scan.packages import CRATES, DEBIAN, GO, NPM, PACKAGIST, PYPI, RUBYGEMS, Reading
-from jobs.dependency_scan.readers import dpkg, gemfile, golang, json_locks, npm, pnpm, requirements, toml_locks, yarn
 
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """One format. `ecosystem` is OSV's name for what it lists."""
+    """One format. `ecosystem` is OSV's name for what it lists; its module is imported when it is needed."""
 
     name: str
     ecosystem: str
-    read: Callable[[str], Reading]
+    module: str
+    function: str
+
+    def load(self) -> Callable[[str], Reading]:
+        """The function that reads a text of this format."""
+        module = importlib.import_module(f"{__name__}.{self.module}")
+        return cast("Callable[[str], Reading]", getattr(module, self.function))
 
 
 READERS = {
     each.name: each
     for each in (
-        Reader("requirements.txt", PYPI, requirements.read_requirements),
-        Reader("poetry.lock", PYPI, toml_locks.read_poetry),
-        Reader("uv.lock", PYPI, toml_locks.read_uv),
-        Reader("pdm.lock", PYPI, toml_locks.read_pdm),
-        Reader("pylock.toml", PYPI, toml_locks.read_pylock),
-        Reader("Pipfile.lock", PYPI, json_locks.read_pipfile),
-        Reader("package-lock.json", NPM, npm.read_npm),
-        Reader("npm-shrinkwrap.json", NPM, npm.read_npm),
-        Reader("yarn.lock", NPM, yarn.read_yarn),
-        Reader("pnpm-lock.yaml", NPM, pnpm.read_pnpm),
-        Reader("Cargo.lock", CRATES, toml_locks.read_cargo),
-        Reader("go.mod", GO, golang.read_go_mod),
-        Reader("go.sum", GO, golang.read_go_sum),
-        Reader("composer.lock", PACKAGIST, json_locks.read_composer),
-        Reader("Gemfile.lock", RUBYGEMS, gemfile.read_gemfile),
-        Reader("dpkg", DEBIAN, dpkg.read_dpkg),
+        Reader("requirements.txt", PYPI, "requirements", "read_requirements"),
+        Reader("poetry.lock", PYPI, "toml_locks", "read_poetry"),
+        Reader("uv.lock", PYPI, "toml_locks", "read_uv"),
+        Reader("pdm.lock", PYPI, "toml_locks", "read_pdm"),
+        Reader("pylock.toml", PYPI, "toml_locks", "read_pylock"),
+        Reader("Pipfile.lock", PYPI, "json_locks", "read_pipfile"),
+        Reader("package-lock.json", NPM, "npm", "read_npm"),
+        Reader("npm-shrinkwrap.json", NPM, "npm", "read_npm"),
+        Reader("yarn.lock", NPM, "yarn", "read_yarn"),
+        Reader("pnpm-lock.yaml", NPM, "pnpm", "read_pnpm"),
+        Reader("Cargo.lock", CRATES, "toml_locks", "read_cargo"),
+        Reader("go.mod", GO, "golang", "read_go_mod"),
+        Reader("go.sum", GO, "golang", "read_go_sum"),
+        Reader("composer.lock", PACKAGIST, "json_locks", "read_composer"),
+        Reader("Gemfile.lock", RUBYGEMS, "gemfile", "read_gemfile"),
+        Reader("dpkg", DEBIAN, "dpkg", "read_dpkg"),
     )
 }
 # Lock files that are known and have no reader: each makes a scan incomplete instead of going unseen.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
-from jobs.dependency_scan.packages import DEBIAN, Package, Reading, Unreadable
+from jobs.dependency_scan.packages import DEBIAN, Package, Reading, Unreadable, clean
 
 WANTED = frozenset({"package", "status", "version", "architecture", "source"})
 MAX_VALUE = 2_000
@@ -62,7 +62,12 @@ def _paragraphs(text: str) -> Iterator[Mapping[str, str]]:
         yield entry
 
 
-def release_of(os_release: str) -> tuple[str, str | None]:
-    """(distribution, release) of an os-release file: ("debian", "12"). A release that is not out has no number."""
+def ecosystem_of(os_release: str) -> str:
+    """OSV's name for what an os-release file tells of: "Debian:12"; without a number for a release that is not out.
+
+    Other distributions are named, too ("Ubuntu:24.04"): whether there are advisories for them is another question.
+    """
     fields = {name: a or b or c for name, a, b, c in _OS_FIELD.findall(os_release[:20_000])}
-    return fields.get("ID", "linux").lower(), fields.get("VERSION_ID") or None
+    name = {"debian": DEBIAN, "ubuntu": "Ubuntu"}.get(fields.get("ID", ""), fields.get("ID", "linux"))
+    version = fields.get("VERSION_ID")
+    return clean(f"{name}:{version}" if version else name, 60)

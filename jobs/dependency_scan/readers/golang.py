@@ -12,12 +12,13 @@ from jobs.dependency_scan.packages import DIRECT, GO, LOCAL, TRANSITIVE, Package
 
 MAX_LINE = 10_000
 COMPLETE_SINCE = (1, 17)
+DIRECT_ONLY = "names only direct modules, it is older than Go 1.17"
 _REQUIRE = re.compile(r"(?:require\s+)?([^\s()\"']+)\s+(v[^\s()/]+)\s*(//.*)?")
 _REPLACE = re.compile(r"(?:replace\s+)?([^\s()]+)(?:\s+(v\S+))?\s+=>\s+(\S+)(?:\s+(v\S+))?\s*(?://.*)?")
 _GO = re.compile(r"go\s+(\d+)\.(\d+)\S*")
 
 
-def is_complete(text: str) -> bool:
+def _is_complete(text: str) -> bool:
     """Whether this go.mod names every module of the build."""
     version = next((found for line in text.splitlines()[:2000] if (found := _GO.match(line.strip()[:100]))), None)
     return version is not None and (int(version[1][:6]), int(version[2][:6])) >= COMPLETE_SINCE
@@ -51,6 +52,8 @@ def read_go_mod(text: str) -> Reading:
         elif other:
             package = package._replace(name=other[0], version=other[1], condition=f"replaces {name}")
         reading.add(package)
+    if not _is_complete(text):
+        reading.notes.append(DIRECT_ONLY)
     return reading
 
 
