@@ -1,117 +1,54 @@
-"""Which imported advisories speak of which packages: one finding for each vulnerability, whatever its names.
-
-The rule: a package is either evaluated whole, or named among `not_evaluated` with the reason. Silence means clean.
-"""
+"""Which imported advisories speak of which packages: one finding for each vulnerability, whatever its names."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Literal
+from typing import TYPE_CHECKING
 
-from sqlalchemy.orm import Session
+from sqlalchemy import select
 
-Severity = Literal["critical", "high", "medium", "low", "unknown"]
-SEVERITIES: tuple[Severity, ...] = ("critical", "high", "medium", "low", "unknown")
+from jobs.advisories.answers import Answer, DataSet, Finding, NotEvaluated, Package, Reason
+from jobs.advisories.models import AdvisoryEcosystem
+from jobs.advisories.question import EcosystemRow, Question
+from jobs.advisories.severity import SEVERITIES, Severity
 
-# Why a package, or one advisory about it, could not be evaluated.
-Reason = Literal[
-    "no_version",  # it comes without a version, as from git
-    "no_rules",  # no rules are known for the versions of its ecosystem
-    "no_data",  # no advisories of its ecosystem, or of its release, were imported
-    "version_unreadable",  # its ecosystem's rules cannot order its version
-    "range_unreadable",  # an advisory says only commits, or versions that cannot be ordered
-]
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
 
-
-@dataclass(frozen=True, slots=True)
-class Package:
-    """One installed version. `ecosystem` is OSV's name, with its release where it has any: "npm", "Debian:12".
-
-    Debian's advisories speak of source packages: give `source_name` and `source_version` where they differ.
-    """
-
-    ecosystem: str
-    name: str
-    version: str
-    source_name: str | None = None
-    source_version: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One vulnerability of one package, from every record that speaks of it under any of its names.
-
-    `id` leads (CVE before GHSA before others); `ids` are all names, `id` first. `fixed_in` is the version that ends it
-    for who has this one, None when none is known. `vector` is the CVSS vector that `score` (0 to 10) comes from.
-    """
-
-    package: Package
-    id: str
-    ids: tuple[str, ...]
-    summary: str
-    severity: Severity
-    score: float | None
-    vector: str | None
-    fixed_in: str | None
-    published_at: datetime | None
-    modified_at: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class NotEvaluated:
-    """A package of which not everything can be said. `text` is a sentence; `ids` the advisories at fault."""
-
-    package: Package
-    reason: Reason
-    text: str
-    ids: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class DataSet:
-    """The imported data of one ecosystem."""
-
-    ecosystem: str
-    records: int
-    packages: int
-    source: str
-    licence: str | None
-    data_date: datetime | None
-    imported_at: datetime
-    checked_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What is known of the packages that were asked for. `data` holds the data sets that were looked at.
-
-    `evaluated` counts the packages that are not in `not_evaluated`. A package may be in both lists: it has a finding,
-    and there is a further advisory that could not be evaluated.
-    """
-
-    findings: list[Finding]
-    not_evaluated: list[NotEvaluated]
-    evaluated: int
-    data: list[DataSet]
-
-    @property
-    def data_date(self) -> datetime | None:
-        """The date of the oldest data set that was looked at."""
-        return min((each.data_date for each in self.data if each.data_date), default=None)
+__all__ = [
+    "SEVERITIES", "AdvisoryIndex", "Answer", "DataSet", "Finding", "NotEvaluated", "Package", "Reason", "Severity",
+]  # fmt: skip
 
 
 class AdvisoryIndex:
-    """The imported advisories, as they were when this was made."""
+    """The imported advisories. Each question sees one whole import of every ecosystem that it needs."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
 
     def data_sets(self) -> list[DataSet]:
         """Every ecosystem with data, by name."""
-        raise NotImplementedError
+        return [row.data_set() for _, row in sorted(self._rows().items())]
 
     def findings(self, packages: Sequence[Package], on_progress: Callable[[int], None] | None = None) -> Answer:
-        """Evaluate these packages. `on_progress` hears how many more are done, and may raise to stop it."""
-        raise NotImplementedError
+        """Evaluate these packages, each once. `on_progress` hears how many more are done, and may raise to stop it.
+
+        When an import is switched over meanwhile, the question is asked again of the new one.
+        """
+        tell = on_progress or (lambda _: None)
+        while True:
+            rows = self._rows()
+            answer = Question(self._session, rows).ask(packages, tell)
+            if self._rows() == rows:
+                return answer
+            tell = _nobody(tell)
+
+    def _rows(self) -> dict[str, EcosystemRow]:
+        columns = [getattr(AdvisoryEcosystem, name) for name in EcosystemRow._fields]
+        found = self._session.execute(select(*columns).where(AdvisoryEcosystem.sequence > 0))
+        return {row.name: EcosystemRow(*row) for row in found}
+
+
+def _nobody(tell: Callable[[int], None]) -> Callable[[int], None]:
+    """Whoever hears of progress has heard of each package; further rounds only let them stop it."""
+    return lambda _: tell(0)

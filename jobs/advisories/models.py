@@ -3,7 +3,7 @@
 A record belongs to import number `n` of its ecosystem when `first_import <= n < removed_in`. So a reader who looks at
 the ecosystem's `sequence` once sees one whole import, an import writes only what changed, and it becomes visible in
 the one transaction that raises the sequence; records numbered above that are leftovers of an attempt that broke off.
-Records that ended stay for one more import, for readers who are still at work.
+Ended records are deleted after the switch: a reader who began before sees that the sequence has moved, and asks again.
 
 Ids of records are `ecosystem_id << 32 | number`, given out by the one writer of the ecosystem.
 """
@@ -26,8 +26,8 @@ ID_SHIFT = 32
 class AdvisoryEcosystem(Base):
     """One ecosystem's data and where they come from. `sequence` 0: nothing was ever imported whole.
 
-    `writer` names the attempt that may write; the newest claim wins. `fingerprint` is what tells unchanged data:
-    of an address {url, etag, last_modified, digest}, of a file {path, digest}. `counters` are those of the last import.
+    `writer` names the attempt that may write; the newest claim wins. `fingerprint` is what tells unchanged data, see
+    jobs.advisories.unchanged. `counters` are those of the last import, with the records of each release.
     """
 
     __tablename__ = "advisory_ecosystems"
