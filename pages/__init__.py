@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from flask import Flask
 
-from pages import code_scan, frame, home, reading, start, task_actions, tasks, trace_scan
+from pages import code_scan, frame, home, reading, registered, start, task_actions, tasks, trace_scan
 
 
 def register(app: Flask) -> None:
@@ -17,5 +17,5 @@ def register(app: Flask) -> None:
     reading.prepare(app)
     code_scan.register()
     trace_scan.register()
-    for module in (frame, home, start, tasks, task_actions):
+    for module in (frame, home, start, tasks, task_actions, registered):
         app.register_blueprint(module.blueprint)

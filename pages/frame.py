@@ -21,6 +21,7 @@ ONE_YEAR_S = 365 * 86400
 PLACES = (
     ("home", "Home", "/", "home"),
     ("tasks", "Tasks", "/tasks", "tasks"),
+    ("repositories", "Repositories", "/repositories", "repository"),
     ("schedules", "Schedules", "/schedules", "schedules"),
     ("captions", "Captions", "/captions", "captions"),
     ("admin", "Admin", "/admin", "admin"),

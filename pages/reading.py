@@ -78,7 +78,7 @@ def task(task_id: str, identity: Identity) -> Snapshot:
     tail = current_app.extensions[LIVE_TAIL].ask_tail(lambda events: events.read(task_id))
     with database().read() as session:
         found, owner = store.find_task(session, task_id, identity)
-        shown = _snapshot(session, found, owner)
+        shown = snapshot_of(session, found, owner)
         newest = session.scalar(select(func.max(TaskEvent.id)).where(TaskEvent.task_id == found.id))
     add_tail(shown, tail, newest)
     return shown
@@ -107,7 +107,7 @@ def list_tasks(identity: Identity, asked: ListAsked, limit: int) -> Found:
     filters = _filters(asked)
     with database().read() as session:
         page = store.list_tasks(session, identity, filters, asked.cursor or None, limit)
-        items = [_snapshot(session, *each) for each in page.items]
+        items = [snapshot_of(session, *each) for each in page.items]
         return Found(items, page.next_cursor, store.count_tasks(session, identity, filters))
 
 
@@ -115,7 +115,7 @@ def last_runs(identity: Identity, kind: str, limit: int) -> list[Snapshot]:
     """The newest tasks of one kind."""
     with database().read() as session:
         page = store.list_tasks(session, identity, store.Filters(kind=kind), limit=limit)
-        return [_snapshot(session, *each) for each in page.items]
+        return [snapshot_of(session, *each) for each in page.items]
 
 
 def activity(identity: Identity, mine: bool, running: int, recent: int) -> Activity:
@@ -124,7 +124,7 @@ def activity(identity: Identity, mine: bool, running: int, recent: int) -> Activ
 
         def some(states: Sequence[str], limit: int, own: bool = mine) -> list[Snapshot]:
             page = store.list_tasks(session, identity, store.Filters(states=states, mine=own), limit=limit)
-            return [_snapshot(session, *each) for each in page.items]
+            return [snapshot_of(session, *each) for each in page.items]
 
         active = some((State.RUNNING,), running) + some((State.QUEUED,), running)
         return Activity(
@@ -191,7 +191,7 @@ def _failed_today(snapshots: Sequence[Snapshot]) -> list[Snapshot]:
     return [each for each in snapshots if (each["finished_at"] or "") >= today]
 
 
-def _snapshot(session: Session, found: Task, owner: str) -> dict[str, Any]:
+def snapshot_of(session: Session, found: Task, owner: str) -> dict[str, Any]:
     """The snapshot, with its place in line, dated by the worker's last sign of life when its lease has run out."""
     snapshot = store.snapshot(found, owner)
     snapshot["queue_position"] = store.queue_position(session, found)

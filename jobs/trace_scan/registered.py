@@ -73,4 +73,5 @@ def remove(database: Database, identity: Identity, repository_id: int) -> dict[s
 def names_of(session: Session, user_ids: Sequence[int | None]) -> dict[int, str]:
     """The user names of those who registered repositories."""
     wanted = {each for each in user_ids if each is not None}
-    return dict(session.execute(select(User.id, User.username).where(User.id.in_(wanted))).tuples())
+    rows = session.execute(select(User.id, User.username).where(User.id.in_(wanted)))
+    return {number: name for number, name in rows}  # noqa: C416  # a Row is no pair to the type checker
