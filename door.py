@@ -113,20 +113,45 @@ def watched(
     return WatchedProtocol
 
 
+class StreamedBody:
+    """A body that is read bit by bit; each bit has the time that a whole small body has."""
+
+    def __init__(self, source: Any, connection: Connection) -> None:
+        self._source = source
+        self._connection = connection
+
+    def read(self, size: int) -> bytes:
+        """The next bytes, fewer than `size` at the end or when the client is gone, none after it."""
+        self._connection.enter("body")
+        try:
+            data: bytes = self._source.read(size)
+        except (OSError, ValueError):
+            return b""
+        finally:
+            self._connection.enter("answer")
+        return data
+
+
 class Door:
     """WSGI: counts the client's address, reads the body within time and limits, and only then asks the application.
 
     A body over the limit is not read: the application gets none, and the connection ends after its answer. So no view
-    and no library ever waits for bytes.
+    and no library ever waits for bytes, but the one whose requests `streamed` names: it says how many bytes may come.
     """
 
     def __init__(
-        self, application: Any, connections: Connections, refusals: Refusals, limit_of: Callable[[str], int]
+        self,
+        application: Any,
+        connections: Connections,
+        refusals: Refusals,
+        limit_of: Callable[[str], int],
+        streamed: Callable[[Mapping[str, Any]], int] = lambda _environ: 0,
     ) -> None:
         self._application = application
         self._connections = connections
         self._refusals = refusals
         self._limit_of = limit_of
+        self._streamed = streamed
         self.is_draining = False
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
@@ -155,6 +180,10 @@ class Door:
         is_chunked = "chunked" in environ.get("HTTP_TRANSFER_ENCODING", "").lower()
         length = limit + 1 if is_chunked else int(environ.get("CONTENT_LENGTH") or 0)
         if length == 0:
+            return True
+        if not is_chunked and limit < length <= self._streamed(environ):
+            environ["wsgi.input"] = StreamedBody(environ["wsgi.input"], connection)
+            connection.end_after_answer()
             return True
         body = b""
         if is_chunked or length <= limit:

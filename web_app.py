@@ -128,7 +128,13 @@ def create_app(config: Config) -> Flask:
     api.register(app)
     admin.register(app)
     room: Taskroom = app.extensions["taskroom"]
-    room.door = Door(app.wsgi_app, room.connections, room.refusals, longest_body)
+    room.door = Door(
+        app.wsgi_app,
+        room.connections,
+        room.refusals,
+        longest_body,
+        lambda environ: security.longest_upload(environ, config.captions.upload_bytes),
+    )
     app.wsgi_app = room.door  # type: ignore[method-assign]
     security.trust_proxies(app, config.trusted_proxies)
     return app

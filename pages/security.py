@@ -7,7 +7,9 @@ the Authorization header, which no other site can make a browser send; with such
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Any
 from urllib.parse import urlsplit
 
 from flask import Flask, Request, Response, g, request
@@ -23,6 +25,8 @@ from tasks.errors import Forbidden, InvalidPayload
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 MAX_BODY_BYTES = 1024 * 1024
+MAX_FORM_AROUND_FILES = 1024 * 1024
+UPLOAD_PATHS = frozenset({"/captions/uploads", "/start/caption_images"})
 _REFERENCE_ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
 
 CONTENT_POLICY = "; ".join(
@@ -81,6 +85,17 @@ def trust_proxies(app: Flask, hops: int) -> None:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
 
 
+def is_upload(environ: Mapping[str, Any]) -> bool:
+    """Whether this request brings a form with files, which `pages.uploading` reads bit by bit."""
+    is_form = environ.get("CONTENT_TYPE", "").lower().startswith("multipart/form-data")
+    return is_form and environ["REQUEST_METHOD"] == "POST" and environ.get("PATH_INFO") in UPLOAD_PATHS
+
+
+def longest_upload(environ: Mapping[str, Any], files_bytes: int) -> int:
+    """How many bytes a form with files may bring; 0 for every other request."""
+    return files_bytes + MAX_FORM_AROUND_FILES if is_upload(environ) else 0
+
+
 def bearer_token(of: Request) -> str | None:
     """The token in `Authorization: Bearer …`, "" when it is malformed, None without such a header."""
     scheme, _, token = of.headers.get("Authorization", "").partition(" ")
@@ -111,6 +126,8 @@ def _check_change(allowed_origins: tuple[str, ...]) -> None:
     _check_origin(allowed_origins)
     if problems.is_api_request() and not current_user.is_authenticated:
         return  # no authority to protect; the view answers `unauthenticated`
+    if is_upload(request.environ):
+        return  # whoever reads the form meets its token before the first file, and checks it there
     csrf.protect()
 
 

@@ -14,6 +14,7 @@ from pages import reading
 from pages.forms import SENT_BY_PAGE, read_params, start_form
 from pages.repositories import repositories_below
 from pages.terminal import terminal
+from pages.uploading import sent_form
 from pages.view import task_view
 from tasks.errors import Conflict, InvalidParams, InvalidPayload, NotFound, RateLimited, TaskroomError
 from tasks.registry import Job, find_job
@@ -35,21 +36,24 @@ def form(kind: str) -> str:
 def submit(kind: str) -> Response | tuple[str, int]:
     """Start the job and go to its page; what is wrong is said at its field, with everything typed still there."""
     job = _job(kind)
-    params = read_params(job, request.form)
+    sent, problems = sent_form()
+    params = read_params(job, sent)
+    if problems:
+        return _page(job, params, problems, sent), InvalidParams.status
     try:
         task_id = reading.submit(
             current_user.identity,
             job.kind,
             params,
-            title=request.form.get("title", "").strip()[:300] or None,
-            priority=request.form.get("priority", "normal"),
-            visibility=_visibility(request.form),
-            idempotency_key=request.form.get("idempotency_key", "")[:200] or None,
+            title=sent.get("title", "").strip()[:300] or None,
+            priority=sent.get("priority", "normal"),
+            visibility=_visibility(sent),
+            idempotency_key=sent.get("idempotency_key", "")[:200] or None,
         )
     except InvalidParams as error:
-        return _page(job, params, error.problems, request.form), error.status
+        return _page(job, params, error.problems, sent), error.status
     except (Conflict, RateLimited, InvalidPayload) as error:
-        return _page(job, params, {"": error.message}, request.form, error), error.status
+        return _page(job, params, {"": error.message}, sent, error), error.status
     return redirect(f"/tasks/{task_id}", code=303)
 
 

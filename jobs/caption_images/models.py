@@ -60,11 +60,10 @@ class CaptionChange(Base):
 
     id: Mapped[int] = mapped_column(Integer, primary_key=True)
     task_id: Mapped[str] = mapped_column(String(36))
-    image_id: Mapped[int] = mapped_column(ForeignKey("caption_images.id", ondelete="CASCADE"))
+    image_id: Mapped[int] = mapped_column(ForeignKey("caption_images.id", ondelete="CASCADE"), index=True)
     user_id: Mapped[int] = mapped_column(Integer)
     at: Mapped[datetime] = mapped_column(UtcDateTime)
     action: Mapped[str] = mapped_column(String(20))
-    revision: Mapped[int] = mapped_column(Integer)
     before: Mapped[dict[str, Any]] = mapped_column(JSON)
 
 

@@ -65,7 +65,7 @@ def _facts(image: Image.Image, request: dict[str, Any]) -> dict[str, Any]:
     told = _told_by_camera(exif, bool(request["include_location"]))
     image.draft("RGB", (VIEW_PX, VIEW_PX))  # JPEG only: decode at a fraction of the size
     upright = _upright(image, orientation)
-    has_holes = upright.mode in ("RGBA", "LA") and upright.getchannel("A").getextrema()[0] < OPAQUE
+    has_holes = upright.mode in ("RGBA", "LA") and min(upright.getchannel("A").tobytes(), default=255) < OPAQUE
     view = _flat(upright)
     _save(view, request["view"], VIEW_PX, 85)
     _save(view, request["model"], MODEL_PX, 88)

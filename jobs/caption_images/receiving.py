@@ -21,6 +21,7 @@ READ_BYTES = 64 * 1024
 WRITE_BYTES = 1024 * 1024
 DECODER_BYTES = 512 * 1024
 MAX_FIELDS = 60
+MAX_PARTS = 4 * MAX_UPLOAD_FILES
 MAX_FIELD_BYTES = 16 * 1024
 MAX_FIELDS_BYTES = 256 * 1024
 Beside = Callable[..., Any]
@@ -32,10 +33,11 @@ class FormRefused(ValueError):
 
 @dataclass(slots=True)
 class ReceivedForm:
-    """The fields in the order in which they came, and the files, when there were any."""
+    """The fields in the order in which they came, and the files, or why they are not taken."""
 
     fields: list[tuple[str, str]] = field(default_factory=list)
     upload: Upload | None = None
+    refusal: str | None = None
 
     def first(self, name: str) -> str | None:
         """The first value of this name."""
@@ -57,7 +59,8 @@ def receive(
 ) -> ReceivedForm:
     """Read the whole form. `before_files` is called once, with the fields so far, before the first file is taken.
 
-    Raises UploadRefused for files that are not taken, FormRefused for what is no form; nothing of them stays then.
+    Files that are not taken are read past, so that the fields after them are not lost, and nothing of them stays.
+    Raises FormRefused for what is no form, and whatever `before_files` raises.
     """
     return _Receiver(read, boundary, keeping, before_files).run()
 
@@ -71,7 +74,7 @@ class _Receiver:
         before_files: Callable[[ReceivedForm], None],
     ) -> None:
         self._read = read
-        self._decoder = MultipartDecoder(boundary, DECODER_BYTES, max_parts=MAX_UPLOAD_FILES + MAX_FIELDS)
+        self._decoder = MultipartDecoder(boundary, DECODER_BYTES, max_parts=MAX_PARTS)
         self._keeping = keeping
         self._before_files = before_files
         self._form = ReceivedForm()
@@ -90,18 +93,15 @@ class _Receiver:
             if self._incoming is not None:
                 self._form.upload = self._keeping.beside(self._incoming.finish)
             return self._form
+        except FormRefused:
+            raise
         except RequestEntityTooLarge as error:
-            raise UploadRefused(
-                f"This form holds more than {MAX_UPLOAD_FILES} files. Send them in parts, or as one zip."
-            ) from error
+            raise FormRefused("This form holds far too much. Send the images in parts, or as one zip.") from error
         except (ValueError, AttributeError) as error:
-            if isinstance(error, UploadRefused | FormRefused):
-                raise
             # The decoder's own words for a body that breaks off or breaks its rules.
             raise FormRefused("The form did not arrive whole. Send it again.") from error
         finally:
-            if self._incoming is not None:
-                self._keeping.beside(self._incoming.__exit__)
+            self._abandon()
 
     def _take_parts(self) -> None:
         while True:
@@ -124,14 +124,30 @@ class _Receiver:
 
     def _begin_file(self, filename: str) -> None:
         self._part, self._waiting = None, bytearray()
-        self._skips = not filename  # a file control in which nothing was chosen
+        self._skips = (
+            not filename or self._form.refusal is not None
+        )  # a control in which nothing was chosen has no name
         if self._skips:
             return
         self._allow()
         keeping = self._keeping
-        if self._incoming is None:
-            self._incoming = keeping.beside(Incoming, keeping.data_dir, keeping.owner_id, keeping.most_bytes)
-        keeping.beside(self._incoming.begin_file, filename)
+        try:
+            if self._incoming is None:
+                self._incoming = keeping.beside(Incoming, keeping.data_dir, keeping.owner_id, keeping.most_bytes)
+            keeping.beside(self._incoming.begin_file, filename)
+        except UploadRefused as error:
+            self._refuse(error)
+
+    def _refuse(self, error: UploadRefused) -> None:
+        self._form.refusal = str(error)
+        self._skips = True
+        self._abandon()
+
+    def _abandon(self) -> None:
+        """Nothing of an upload stays unless it was finished."""
+        if self._incoming is not None:
+            self._keeping.beside(self._incoming.__exit__)
+            self._incoming = None
 
     def _allow(self) -> None:
         if not self._is_allowed:
@@ -153,8 +169,11 @@ class _Receiver:
         if self._skips or self._incoming is None:
             return
         self._waiting += data
-        if len(self._waiting) >= WRITE_BYTES or (is_last and self._waiting):
-            self._keeping.beside(self._incoming.write, bytes(self._waiting))
-            self._waiting.clear()
-        if is_last:
-            self._keeping.beside(self._incoming.end_file)
+        try:
+            if len(self._waiting) >= WRITE_BYTES or (is_last and self._waiting):
+                self._keeping.beside(self._incoming.write, bytes(self._waiting))
+                self._waiting.clear()
+            if is_last:
+                self._keeping.beside(self._incoming.end_file)
+        except UploadRefused as error:
+            self._refuse(error)

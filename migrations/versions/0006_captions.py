@@ -52,9 +52,9 @@ def upgrade() -> None:
         sa.Column("user_id", sa.Integer, nullable=False),
         sa.Column("at", UtcDateTime, nullable=False),
         sa.Column("action", sa.String(20), nullable=False),
-        sa.Column("revision", sa.Integer, nullable=False),
         sa.Column("before", sa.JSON, nullable=False),
     )
+    op.create_index("ix_caption_changes_image_id", "caption_changes", ["image_id"])
     op.create_index("ix_caption_changes_newest", "caption_changes", ["task_id", "user_id", "id"])
     op.create_table(
         "caption_defaults",
