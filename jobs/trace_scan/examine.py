@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from jobs.repository.reading import Content, Refused, read
-from jobs.trace_scan import annotations, words
+from jobs.trace_scan import tags, words
 from jobs.trace_scan.comments import comments
 from jobs.trace_scan.documents import decoded, read_document, read_evidence
 from jobs.trace_scan.layout import is_test_file
@@ -46,13 +46,13 @@ def facts_of(path: str, language: str, data: bytes) -> dict[str, Any] | None:
     if b"\0" in data[:8192]:
         raise Refused("binary")
     has_tests = is_test_file(path) and bool(HAS_TEST.search(data))
-    if not annotations.MAY_HOLD.search(data):
+    if not tags.MAY_HOLD.search(data):
         return {"kind": "source", "has_tests": True} if has_tests else None
     text, is_replaced = decoded(data)
     text = text.replace("\0", " ")
     if max(map(len, text.split("\n"))) > MAX_LINE_CHARS:
         raise Refused("long_line")
-    said = annotations.read_comments(language, comments(language, text), text)
+    said = tags.read_comments(language, comments(language, text), text)
     if language == "python" and b"mark." in data:
         read_python(text, said)
     elif language in ("java", "kotlin", "csharp") and b"Gxp" in data:

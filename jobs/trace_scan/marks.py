@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from jobs.trace_scan import words
-from jobs.trace_scan.annotations import IMPLEMENTS, MAX_BLOCKS, SATISFIES, STORY, TIER_OF, Findings, governed
 from jobs.trace_scan.comments import attribute_nodes, grammar, lexer
 from jobs.trace_scan.ids import id_list, is_id
+from jobs.trace_scan.tags import IMPLEMENTS, MAX_BLOCKS, SATISFIES, STORY, TIER_OF, Findings, governed
 
 PYTHON_LINKS = {"req": (SATISFIES, "REQ"), "spec": (IMPLEMENTS, "SPEC"), "trace": (STORY, "US")}
 PYTHON_VALUES = frozenset({"test_type", "risk"})

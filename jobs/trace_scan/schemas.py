@@ -161,6 +161,6 @@ def _message(path: str, error: Any) -> str:
         names = {"string": "a text", "array": "a list", "object": "a list of fields", "null": "empty"}
         return f"{name} is {shown}. It has to be {' or '.join(names[each] for each in wanted)}."
     if error.validator == "pattern":
-        wanted = {UUID: "a UUID", SEMVER: "a version such as 1.4.2"}.get(error.validator_value, "a percentage")
-        return f"{name} is {shown}. It has to be {wanted}."
+        form = {UUID: "a UUID", SEMVER: "a version such as 1.4.2"}.get(error.validator_value, "a percentage")
+        return f"{name} is {shown}. It has to be {form}."
     return f"{name}: {error.message[:200]}."
