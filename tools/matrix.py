@@ -3,23 +3,42 @@
     python tools/matrix.py           write the page
     python tools/matrix.py --check   fail when the page is not what would be written
 
-A test carries a requirement by `@pytest.mark.req("A8", "C2")` on itself or its class, or by `pytestmark` in its module.
-The tests are read, not run, so the page says what is claimed; whether they pass is what `make test` says.
+The requirements are the artifacts below .gxp/, and a test carries one by `@pytest.mark.req("A8")` on itself or its
+class, or by `pytestmark` in its module. A trace scan reads both with the same functions, so that a scan of this
+repository shows the same. The tests are read, not run: the page says what is claimed; whether they pass is what
+`make test` says.
 """
 
 from __future__ import annotations
 
-import ast
+import re
 import sys
-import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
-SOURCE = ROOT / "docs" / "requirements.toml"
+if __name__ == "__main__":
+    sys.path.insert(0, str(ROOT))
+
+from jobs.trace_scan import front_matter  # noqa: E402
+from jobs.trace_scan.marks import read_python  # noqa: E402
+from jobs.trace_scan.tags import SATISFIES, Findings  # noqa: E402
+
+ARTIFACTS = ROOT / ".gxp"
 PAGE = ROOT / "docs" / "requirements.md"
 TESTS = ROOT / "tests"
+
+
+@dataclass(frozen=True)
+class Requirement:
+    """One artifact below .gxp/requirements, by its number: that of REQ-A8 is A8."""
+
+    number: str
+    title: str
+    risk: str
+    text: str
 
 
 @dataclass(frozen=True)
@@ -31,64 +50,53 @@ class Claim:
     test: str
 
 
-def requirements() -> dict[str, tuple[str, dict[str, str]]]:
-    """Letter → (title, {"A1": sentence})."""
-    chapters = tomllib.loads(SOURCE.read_text(encoding="utf-8"))
-    return {
-        letter: (chapter["title"], {f"{letter}{key}": text for key, text in chapter.items() if key != "title"})
-        for letter, chapter in chapters.items()
+def requirements() -> dict[str, Requirement]:
+    """Every requirement by its number, in the order of the page: A1, A2 … A10, B1."""
+    found = [
+        Requirement(
+            str(fields["gxp_id"]).removeprefix("REQ-"),
+            str(fields["title"]),
+            str(fields["risk_level"]),
+            " ".join(fields["acceptance_criteria"]),
+        )
+        for fields in _front_matter("requirements")
+    ]
+    return {each.number: each for each in sorted(found, key=lambda each: _order(each.number))}
+
+
+def chapters() -> dict[str, tuple[str, list[str]]]:
+    """Letter → (title, the numbers of its requirements), as the user stories name them."""
+    found = {
+        str(fields["gxp_id"]).removeprefix("US-"): (
+            str(fields["title"]),
+            [str(each).removeprefix("REQ-") for each in fields["satisfies"]],
+        )
+        for fields in _front_matter("user_stories")
     }
+    return dict(sorted(found.items()))
 
 
-def known_numbers() -> set[str]:
-    """Every requirement's number."""
-    return {number for _, chapter in requirements().values() for number in chapter}
+def _front_matter(folder: str) -> Iterator[dict[str, Any]]:
+    for path in sorted((ARTIFACTS / folder).glob("*.md")):
+        yield front_matter.read(path.read_text(encoding="utf-8")).fields
+
+
+def _order(number: str) -> tuple[str, int]:
+    letter, digits = re.fullmatch(r"([A-Z]+)(\d+)", number).groups()  # type: ignore[union-attr]
+    return letter, int(digits)
 
 
 def claims(folder: Path = TESTS) -> list[Claim]:
     """What the marks in all test files claim, in the order of files and lines."""
     found: list[Claim] = []
     for path in sorted(folder.rglob("test_*.py")):
-        found += _claims_in(path, path.relative_to(folder.parent).as_posix())
+        said = Findings()
+        read_python(path.read_text(encoding="utf-8"), said)
+        name = path.relative_to(folder.parent).as_posix()
+        for block in said.blocks:
+            ids = dict.fromkeys(target for meaning, target, *_ in block["refs"] if meaning == SATISFIES)
+            found += [Claim(each.removeprefix("REQ-"), name, block["name"]) for each in ids]
     return found
-
-
-def _claims_in(path: Path, name: str) -> Iterator[Claim]:
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    everywhere = [
-        number
-        for node in tree.body
-        if isinstance(node, ast.Assign) and _names(node) == ["pytestmark"]
-        for number in _numbers(node.value)
-    ]
-    for node in tree.body:
-        yield from _claims_of(node, everywhere, name, "")
-
-
-def _claims_of(node: ast.stmt, inherited: list[str], file: str, prefix: str) -> Iterator[Claim]:
-    if isinstance(node, ast.ClassDef):
-        own = [number for decorator in node.decorator_list for number in _numbers(decorator)]
-        for child in node.body:
-            yield from _claims_of(child, inherited + own, file, f"{prefix}{node.name}::")
-    elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test"):
-        own = [number for decorator in node.decorator_list for number in _numbers(decorator)]
-        for number in dict.fromkeys(inherited + own):
-            yield Claim(number, file, prefix + node.name)
-
-
-def _numbers(node: ast.expr) -> list[str]:
-    """The numbers in every `….req("A1", …)` below this expression."""
-    return [
-        argument.value
-        for call in ast.walk(node)
-        if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr == "req"
-        for argument in call.args
-        if isinstance(argument, ast.Constant) and isinstance(argument.value, str)
-    ]
-
-
-def _names(node: ast.Assign) -> list[str]:
-    return [target.id for target in node.targets if isinstance(target, ast.Name)]
 
 
 def page() -> str:
@@ -96,21 +104,20 @@ def page() -> str:
     by_number: dict[str, list[Claim]] = {}
     for claim in claims():
         by_number.setdefault(claim.number, []).append(claim)
-    chapters = requirements()
-    every = [number for _, chapter in chapters.values() for number in chapter]
+    every = requirements()
     carried = [number for number in every if number in by_number]
     lines = [
         "# Requirements and the tests that carry them",
         "",
-        "<!-- Written by `make matrix` from docs/requirements.toml and the marks in tests/. Do not edit. -->",
+        "<!-- Written by `make matrix` from .gxp/ and the marks in tests/. Do not edit. -->",
         "",
         f"{len(carried)} of {len(every)} requirements are carried by at least one test; the others are **open**.",
         "",
     ]
-    for letter, (title, chapter) in chapters.items():
+    for letter, (title, numbers) in chapters().items():
         lines += [f"## {letter}. {title}", "", "| | requirement | tests |", "|---|---|---|"]
         lines += [
-            f"| {number} | {_cell(text)} | {_tests(by_number.get(number, []))} |" for number, text in chapter.items()
+            f"| {number} | {_cell(every[number].text)} | {_tests(by_number.get(number, []))} |" for number in numbers
         ]
         lines.append("")
     return "\n".join(lines)
