@@ -12,7 +12,7 @@ import os
 import stat
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,8 +71,11 @@ def opened(path: Path) -> Iterator[Source]:
         raise SourceBroken("The file is no whole zip archive. Fetch it again; the old data stay.") from error
 
 
-def digest_of(path: Path) -> str:
-    """What tells whether a source is as it was: a file by its content, a folder by names, sizes and times in it."""
+def digest_of(path: Path, on_block: Callable[[], None]) -> str:
+    """What tells whether a source is as it was: a file by its content, a folder by names, sizes and times in it.
+
+    `on_block` is called now and then; what it raises ends the reading.
+    """
     digest = hashlib.blake2b(digest_size=32)
     if path.is_dir():
         for name, size, mtime_ns in _listed(path)[0]:
@@ -81,6 +84,7 @@ def digest_of(path: Path) -> str:
     with _plain_file(path) as file:
         while block := file.read(BLOCK):
             digest.update(block)
+            on_block()
     return digest.hexdigest()
 
 

@@ -239,7 +239,7 @@ class ImportWriter:
                 some = Advisory.id.in_(ids[start : start + ID_CHUNK])
                 session.execute(update(Advisory).where(some).values(removed_in=sequence))
 
-    def switch(self, facts: Mapping[str, Mapping[str, Any]]) -> None:
+    def switch(self, facts: Mapping[str, Mapping[str, Any]], unreadable: int) -> None:
         """Make the import of every ecosystem visible, in one transaction. `facts` are further columns of each."""
         now = utc_now()
         with self._transaction() as session:
@@ -251,7 +251,7 @@ class ImportWriter:
                     "task_id": self._task_id,
                     "records": target.records,
                     "packages": target.tally["packages"],
-                    "counters": {**counters, "releases": dict(target.releases)},
+                    "counters": {**counters, "unreadable": unreadable, "releases": dict(target.releases)},
                     "imported_at": now,
                     "checked_at": now,
                     **facts[target.name],

@@ -27,6 +27,7 @@ MAX_ECOSYSTEM = 60
 MAX_SUMMARY = 300
 MAX_ALIASES = 200
 PACK_FROM = 200
+FIRST_YEAR = 1980
 EVENTS = ("introduced", "fixed", "last_affected", "limit")
 RANGES = {"SEMVER": "S", "ECOSYSTEM": "E", "GIT": "G"}
 _ID = re.compile(r"[^\s\x00-\x1f\x7f]+")
@@ -196,11 +197,12 @@ def _licence(document: Mapping[str, Any]) -> str | None:
 
 
 def _moment(text: object) -> datetime | None:
-    """A time of a record; None where there is none that can be read."""
+    """A time of a record; None where there is none that can be read, as the year 1 of who never set it."""
     if not isinstance(text, str):
         return None
     try:
         moment = datetime.fromisoformat(text)
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+        moment = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError):
         return None
+    return moment if moment.year >= FIRST_YEAR else None
