@@ -18,7 +18,7 @@ SUMMARY = (
     ("links", "{} links"),
     ("broken_links", "{} broken"),
     ("packages", "{} packages"),
-    ("vulnerabilities", "{} vulnerabilities"),
+    ("vulnerabilities", "{} known vulnerabilities"),
     ("images_processed", "{} images"),
     ("captions_generated", "{} captions"),
     ("added", "{} added"),
@@ -59,6 +59,8 @@ def summary(results: Mapping[str, Any] | None) -> str:
     if not results:
         return ""
     known = [text.format(words.count(results[key])) for key, text in SUMMARY if words.is_known(results.get(key))]
+    if results.get("complete") is False:
+        known.insert(0, "incomplete")
     if "exit_code" in results:
         known.insert(0, f"exit {results['exit_code']}")
     if not known:
