@@ -41,7 +41,7 @@ BAR_WIDTH = 100
 
 def register() -> None:
     """Give code scans their own results pages."""
-    register_results("code_scan", tabs=TABS, context=context, styles=["code_scan"], scripts=["code_scan"])
+    register_results("code_scan", tabs=TABS, context=context, styles=["code_scan"], scripts=["in_place"])
 
 
 def context(task: Snapshot, tab: str, args: Args) -> dict[str, Any]:
