@@ -124,10 +124,13 @@ def worker(config: Config, concurrency: int, number: int) -> None:
     from tasks.worker import run_worker, run_workers
 
     config = _needs_redis(config)
-    if concurrency == 1:
-        run_worker(config, number)
-    else:
-        run_workers(config, concurrency)
+    try:
+        if concurrency == 1:
+            run_worker(config, number)
+        else:
+            run_workers(config, concurrency)
+    except ConfigError as error:
+        raise click.UsageError(str(error)) from error
 
 
 @main.command()

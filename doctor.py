@@ -226,6 +226,25 @@ def _scan_roots(config: Config) -> Check:
     return Check("scan roots", "ok", ", ".join(str(root) for root in config.scan_roots))
 
 
+def _commands(config: Config) -> Check:
+    from jobs.command.templates import commands, program_problem
+
+    try:
+        templates = commands(config).templates
+    except ConfigError as error:
+        return Check("commands", "fail", str(error), "correct that line; docs/jobs_command.md explains each setting")
+    free = "; admins may type command lines" if config.free_commands else ""
+    if not templates:
+        return Check("commands", "ok", f"none defined in {config.commands_file}{free}")
+    problems = {name: problem for name, each in templates.items() if (problem := program_problem(each.argv[0]))}
+    if problems:
+        found = "; ".join(f"template {name}: argv: {problem}" for name, problem in problems.items())
+        return Check(
+            "commands", "fail", f"{config.commands_file}: {found}", "mend the program, or take the template out"
+        )
+    return Check("commands", "ok", f"{len(templates)} defined in {config.commands_file}{free}")
+
+
 def _numbers(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
 
@@ -241,6 +260,7 @@ LOOKS: tuple[tuple[str, Callable[[Config], Check]], ...] = (
     ("open files", _open_files),
     ("git", _git),
     ("scan roots", _scan_roots),
+    ("commands", _commands),
 )
 
 

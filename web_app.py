@@ -56,7 +56,7 @@ from pages import security, session
 from tasks import events
 from tasks.lifecycle import Limits
 from tasks.queue import TaskQueue
-from tasks.registry import load_jobs
+from tasks.registry import load_jobs, prepare_jobs
 from tasks.service import Tasks
 from websocket_progress_handler import (
     METRICS_INTERVAL_S,
@@ -118,6 +118,7 @@ class Taskroom:
 def create_app(config: Config) -> Flask:
     """The whole application, not yet listening to Redis: `start_background` does that."""
     load_jobs(config.job_modules)
+    prepare_jobs(config)
     app = Flask(__name__, root_path=str(ROOT))
     security.protect(app, config)
     refusals = Refusals()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from flask import request
+
 from api import reading
 from api.operations import PREFIX, Call, Reply, operation
 from api.task_inputs import CancelTask, Nothing, StartHeaders, StartTask, TaskFilters
@@ -44,6 +46,7 @@ def start_task(call: Call) -> Reply:
         priority=asked.priority,
         visibility=asked.visibility,
         idempotency_key=call.headers.idempotency_key,
+        address=request.remote_addr,
     )
     return _accepted(call, task_id)
 
@@ -96,7 +99,8 @@ def cancel_task(call: Call) -> dict[str, Any]:
 )
 def retry_task(call: Call) -> Reply:
     """Starts a new task from the parameters of one that has ended; the two name each other."""
-    return _accepted(call, reading.commands().retry(call.identity, reading.task_id(call.path["task_id"])))
+    task_id = reading.task_id(call.path["task_id"])
+    return _accepted(call, reading.commands().retry(call.identity, task_id, request.remote_addr))
 
 
 def job_shape(job: Job) -> dict[str, Any]:

@@ -170,9 +170,9 @@ def cancel(identity: Identity, task_id: str, reason: str | None) -> None:
     _commands().cancel(identity, task_id, reason)
 
 
-def retry(identity: Identity, task_id: str) -> str:
+def retry(identity: Identity, task_id: str, address: str | None = None) -> str:
     """Start a new task from the same parameters and return its id."""
-    return str(_commands().retry(identity, task_id))
+    return str(_commands().retry(identity, task_id, address))
 
 
 def _filters(asked: ListAsked) -> store.Filters:

@@ -47,7 +47,7 @@ def cancel(task_id: UUID) -> Response:
 def retry(task_id: UUID) -> Response:
     """Start a new task from the same parameters and go to its page; a second click goes to the one of the first."""
     try:
-        new_id = reading.retry(current_user.identity, str(task_id))
+        new_id = reading.retry(current_user.identity, str(task_id), request.remote_addr)
     except Conflict as error:
         if not (error.details and "task_id" in error.details):
             raise

@@ -160,9 +160,15 @@ class JobContext:
             self._reporter.add_line(level, _printable(line))
         self.check_cancelled()
 
-    def artifact(self, name: str, data: bytes, content_type: str = "application/octet-stream") -> None:
-        """Keep a file (at most 64 MiB) that people can download from the task's page."""
-        self.check_cancelled()
+    def artifact(
+        self, name: str, data: bytes, content_type: str = "application/octet-stream", *, at_the_end: bool = False
+    ) -> None:
+        """Keep a file (at most 64 MiB) that people can download from the task's page.
+
+        `at_the_end` is for a job that cleans up: the file is kept although a cancel was asked for.
+        """
+        if not at_the_end:
+            self.check_cancelled()
         journal.add_artifact(self.database, self._held, name, data, content_type)
 
     def __reduce__(self) -> tuple[Any, ...]:

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 from tasks.errors import InvalidParams, NotFound
 
 if TYPE_CHECKING:
+    from accounts import Identity
     from config import Config
     from tasks.context import JobContext
 
@@ -44,7 +45,13 @@ class RetryPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A registered function with all that people and machines need to know to start it."""
+    """A registered function with all that people and machines need to know to start it.
+
+    `check` gets the parameters at every start and before every attempt; `allow` raises for a person who may not start
+    with them; `audited` gives what the audit log keeps of a start, or None; `prepare` raises ConfigError at the start
+    of a process whose installation cannot run the job. A job with `timeout_grace_s` keeps its limit itself and is
+    ended by force only so much later.
+    """
 
     kind: str
     title: str
@@ -60,6 +67,11 @@ class Job:
     title_for: Callable[[Any], str] | None = None
     resource_for: Callable[[Any, Config], str | None] | None = None
     check: Callable[[Any, Config], Any] | None = None
+    allow: Callable[[Any, Identity, Config], None] | None = None
+    audited: Callable[[Any, Config], dict[str, Any] | None] | None = None
+    timeout_for: Callable[[Any, Config], float | None] | None = None
+    timeout_grace_s: float = 0.0
+    prepare: Callable[[Config], Any] | None = None
 
     def validated(self, raw: dict[str, Any], config: Config) -> BaseModel:
         """The parameters as the job's own model, or InvalidParams with a sentence for each wrong field."""
@@ -114,6 +126,13 @@ def load_jobs(modules: Sequence[str]) -> None:
     """Import the modules that register jobs."""
     for module in modules:
         importlib.import_module(module)
+
+
+def prepare_jobs(config: Config) -> None:
+    """Let every job look at the installation that it is to run in. Raises ConfigError."""
+    for each in _jobs.values():
+        if each.prepare is not None:
+            each.prepare(config)
 
 
 def all_jobs() -> list[Job]:

@@ -10,7 +10,7 @@ import redis
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
-from accounts import Identity
+from accounts import Actor, Identity
 from config import Config
 from database import Database, DatabaseBusy
 from tasks import lifecycle, store
@@ -49,14 +49,19 @@ class Tasks:
         visibility: str | None = None,
         idempotency_key: str | None = None,
         retry_of: str | None = None,
+        address: str | None = None,
     ) -> tuple[str, bool]:
         """Start a task; its id, and False when the idempotency key had started it before.
 
-        Raises NotFound (kind), Forbidden (kind for admins), InvalidParams (each wrong field), Conflict (resource busy).
+        `address` is where the asker is, for the audit log. Raises NotFound (kind), Forbidden (kind for admins),
+        InvalidParams (each wrong field), Conflict (resource busy).
         """
         job = self._startable(identity, kind)
         checked = job.validated(dict(params), self._config)
+        if job.allow:
+            job.allow(checked, identity, self._config)
         resource = job.resource_for(checked, self._config) if job.resource_for else None
+        kept = job.audited(checked, self._config) if job.audited else None
         submission = Submission(
             job=job,
             params=checked.model_dump(mode="json"),
@@ -68,6 +73,8 @@ class Tasks:
             resource=resource[:500] if resource else None,
             idempotency_key=_key(idempotency_key),
             retry_of=retry_of,
+            timeout_s=job.timeout_for(checked, self._config) if job.timeout_for else None,
+            audit=(Actor(identity.username, identity.user_id, address), kept) if kept is not None else None,
         )
         task_id, is_new = lifecycle.submit(self._database, identity, submission)
         if is_new:
@@ -81,7 +88,7 @@ class Tasks:
         self._announcer.announce(task_id)
         return snapshot
 
-    def retry(self, identity: Identity, task_id: str) -> str:
+    def retry(self, identity: Identity, task_id: str, address: str | None = None) -> str:
         """Start a new task from the parameters of one that has ended; both name each other.
 
         Raises NotFound, Forbidden, Conflict (has not ended), InvalidParams (they are not allowed any more).
@@ -101,6 +108,7 @@ class Tasks:
             priority=task.priority,
             visibility=task.visibility,
             retry_of=task.id,
+            address=address,
         )
         return new_id
 

@@ -28,7 +28,7 @@ from delivery.event_log import EventLog
 from tasks import lifecycle
 from tasks.lifecycle import Claim, Failure
 from tasks.models import Task
-from tasks.registry import find_job
+from tasks.registry import all_jobs, find_job
 from tasks.runner import Station
 from tasks.states import State
 
@@ -54,6 +54,7 @@ class Look:
     lease: datetime | None
     cancel_requested: bool
     timeout_s: float | None
+    timeout_grace_s: float
 
 
 class Watch:
@@ -134,11 +135,15 @@ class Watch:
 
     def _read(self) -> Look | None:
         query = select(
-            Task.state, Task.attempt, Task.worker, Task.lease_expires_at, Task.cancel_requested_at, Task.timeout_s
+            Task.state, Task.attempt, Task.worker, Task.lease_expires_at, Task.cancel_requested_at, Task.timeout_s,
+            Task.kind,
         ).where(Task.id == self._task_id)  # fmt: skip
         with self._database.read() as session:
             row = session.execute(query).one_or_none()
-        return None if row is None else Look(row[0], row[1], row[2], row[3], row[4] is not None, row[5])
+        if row is None:
+            return None
+        grace_s = next((each.timeout_grace_s for each in all_jobs() if each.kind == row[6]), 0.0)
+        return Look(row[0], row[1], row[2], row[3], row[4] is not None, row[5], grace_s)
 
     def _keep(self, look: Look, now_s: float) -> None:
         """The task is ours and runs: renew, pass on a cancel, end it when its time is up."""
@@ -151,7 +156,7 @@ class Watch:
             self._signal(signal.SIGUSR1)
         if self._cancel_told_s is not None and now_s - self._cancel_told_s > self._station.config.cancel_grace_s:
             self._end("cancelled")
-        elif look.timeout_s is not None and now_s - self._started_s > look.timeout_s:
+        elif look.timeout_s is not None and now_s - self._started_s > look.timeout_s + look.timeout_grace_s:
             self._end("timeout")
         elif self.draining_since_s is not None and now_s - self.draining_since_s > DRAIN_S:
             self._end("handed_over")

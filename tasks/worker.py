@@ -25,7 +25,7 @@ from database import Database
 from delivery.announcer import TailAnnouncer
 from delivery.event_log import EventLog, connect
 from tasks.queue import queue_name, task_id_of
-from tasks.registry import load_jobs
+from tasks.registry import load_jobs, prepare_jobs
 from tasks.runner import Station, take_station
 from tasks.states import Priority
 from tasks.watch import DRAIN_S, Watch
@@ -118,6 +118,7 @@ def _die_with(parent: int) -> None:
 def run_worker(config: Config, number: int = 1) -> None:
     """Take and run tasks until SIGTERM. One task at a time; the name tells people which process on which host."""
     load_jobs(config.job_modules)
+    prepare_jobs(config)
     database = Database(config.database_url, pooled=False)
     client = connect(config.requires_redis_url, timeout_s=None)
     name = f"worker-{number}@{socket.gethostname().split('.')[0]}:{os.getpid()}"

@@ -8,7 +8,7 @@ the other end closes, because the job or its worker died, everything is killed a
 
 What it is told, a JSON object a line: first what to run (see `Spec` in launch.py), then `{"stop": seconds}`. What it
 tells: `{"started": pid}` or `{"failed": words}`, `{"exited": wait status, "left": processes}`, and at last
-`{"over": {"asked": n, "killed": n, "unkillable": n}}`. It ends with the last process.
+`{"over": {"asked": n, "killed": n, "unkillable": n, "cpu_s": seconds}}`. It ends with the last process.
 """
 
 from __future__ import annotations
@@ -67,8 +67,11 @@ class Keeper:
                 self._kill()
                 break
             self._listen()
+        self._reap_all()
         counted = {"asked": self._asked, "killed": self._killed, "unkillable": self._unkillable}
-        self._tell(over={name: len(pids) for name, pids in counted.items()})
+        used = resource.getrusage(resource.RUSAGE_CHILDREN)
+        cpu_s = round(used.ru_utime + used.ru_stime, 3)
+        self._tell(over={**{name: len(pids) for name, pids in counted.items()}, "cpu_s": cpu_s})
 
     def living(self) -> list[int]:
         """The processes of the command that are not dead, in the order of their numbers."""
@@ -101,6 +104,16 @@ class Keeper:
             return False
         self._tell(started=self._main)
         return True
+
+    def _reap_all(self) -> None:
+        """Leave no dead child to others."""
+        deadline_s = time.monotonic() + 1
+        while time.monotonic() < deadline_s:
+            try:
+                if os.waitpid(-1, os.WNOHANG)[0] == 0:
+                    time.sleep(0.005)
+            except ChildProcessError:
+                return
 
     def _reap(self) -> None:
         with contextlib.suppress(ChildProcessError):

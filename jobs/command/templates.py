@@ -69,6 +69,7 @@ class Template(BaseModel):
     environment: dict[str, str | FromFile] = Field(default_factory=dict, max_length=100)
     limits: Limits = Field(default_factory=Limits)
     new_privileges: bool = False
+    one_at_a_time: bool = False
     progress: Literal["auto", "none"] = "auto"
     log_lines: int = Field(10_000, ge=100, le=40_000)
     output_mb: int = Field(8, ge=1, le=64)

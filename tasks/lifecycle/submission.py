@@ -11,7 +11,7 @@ from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from accounts import Identity
+from accounts import Actor, Identity, audit
 from database import Database, utc_now
 from tasks import events, store
 from tasks.errors import Conflict, IllegalTransition
@@ -33,6 +33,9 @@ class Submission:
     resource: str | None = None
     idempotency_key: str | None = None
     retry_of: str | None = None
+    timeout_s: float | None = None
+    audit: tuple[Actor, dict[str, Any]] | None = None
+    """who started it, and what the audit log keeps of that; written with the task"""
 
 
 def submit(database: Database, identity: Identity, submission: Submission) -> tuple[str, bool]:
@@ -51,6 +54,9 @@ def submit(database: Database, identity: Identity, submission: Submission) -> tu
             if submission.retry_of:
                 session.execute(update(Task).where(Task.id == submission.retry_of).values(retried_by=task.id))
             record(session, task.id, events.PROGRESS_UPDATE)
+            if submission.audit is not None:
+                actor, what = submission.audit
+                audit.record(session, "task.started", f"task:{task.id}", actor, after={"kind": task.kind, **what})
             return task.id, True
     except IntegrityError:
         with database.read() as session:
@@ -100,7 +106,7 @@ def _new_task(identity: Identity, submission: Submission) -> Task:
         state=State.QUEUED,
         attempt=0,
         max_attempts=job.retry.max_attempts,
-        timeout_s=job.timeout_s,
+        timeout_s=submission.timeout_s or job.timeout_s,
         created_at=now,
         queued_at=now,
         progress={"phases": initial_phases(job)},
