@@ -119,6 +119,28 @@ def field_of(
     )
 
 
+def flat(params: Mapping[str, Any], properties: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters by the names of their properties: `a.b` is the value `b` inside `a`."""
+    found = {}
+    for name in properties:
+        outer, _, inner = name.partition(".")
+        value = params.get(outer)
+        if not inner and outer in params:
+            found[name] = value
+        elif inner and isinstance(value, Mapping) and inner in value:
+            found[name] = value[inner]
+    return found
+
+
+def put(params: dict[str, Any], name: str, value: Any) -> None:
+    """The other way: set the value of the property `name`."""
+    outer, _, inner = name.partition(".")
+    if inner:
+        params.setdefault(outer, {})[inner] = value
+    else:
+        params[name] = value
+
+
 def shape(prop: Mapping[str, Any], schema: Mapping[str, Any]) -> tuple[str, bool, Mapping[str, Any]]:
     """(JSON type, may be null, the schema without the null) of a property."""
     branches = [_resolved(branch, schema) for branch in prop.get("anyOf", ())] or [_resolved(prop, schema)]
@@ -146,6 +168,8 @@ def choices_of(inner: Mapping[str, Any], schema: Mapping[str, Any]) -> list[Any]
 
 def _widget(prop: Mapping[str, Any], kind: str, inner: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
     choices = choices_of(inner.get("items", {}) if kind == "array" else inner, schema)
+    if prop.get("widget") == "hidden":
+        return "hidden"
     if kind == "boolean":
         return "switch"
     if kind == "array":
@@ -157,7 +181,7 @@ def _widget(prop: Mapping[str, Any], kind: str, inner: Mapping[str, Any], schema
     if kind == "object":
         return "area"
     wished = prop.get("widget", "text")
-    return wished if wished in ("repository", "area") else "text"
+    return wished if wished in ("repository", "area", "upload") else "text"
 
 
 def _options(

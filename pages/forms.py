@@ -14,7 +14,7 @@ from typing import Any
 
 from werkzeug.datastructures import MultiDict
 
-from pages.fields import FIELD_PREFIX, Field, choices_of, field_of, form_schema, shape
+from pages.fields import FIELD_PREFIX, Field, choices_of, field_of, flat, form_schema, put, shape
 from tasks.registry import Job
 
 MAX_TITLE = 300
@@ -79,17 +79,21 @@ def start_form(
     problems: Mapping[str, str] | None = None,
     asked: Mapping[str, str] | None = None,
     default_visibility: str = "private",
+    schema: Mapping[str, Any] | None = None,
 ) -> StartForm:
     """The form of `job` with these parameters in it (defaults where there are none) and a sentence at each wrong field.
 
-    `asked` holds what was chosen besides parameters: title, priority, visibility, idempotency_key.
+    `asked` holds what was chosen besides parameters: title, priority, visibility, idempotency_key. `schema` is given
+    where not every start of the job asks for the same; its property `a.b` is the value `b` inside the parameter `a`.
     """
     said = asked or {}
-    wrong = _by_field(problems or {})
-    schema = form_schema(job)
+    schema = schema or form_schema(job)
+    properties = schema.get("properties", {})
+    wrong = _by_field(problems or {}, properties)
+    values = flat(params, properties)
     fields = [
-        replace(field_of(name, prop, schema, params, repositories), error=wrong.pop(name, ""))
-        for name, prop in schema.get("properties", {}).items()
+        replace(field_of(name, prop, schema, values, repositories), error=wrong.pop(name, ""))
+        for name, prop in properties.items()
     ]
     title = Field(
         "title",
@@ -115,9 +119,9 @@ def start_form(
     )
 
 
-def read_params(job: Job, sent: MultiDict[str, str]) -> dict[str, Any]:
+def read_params(job: Job, sent: MultiDict[str, str], schema: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """The raw parameters that a sent form holds; what it leaves to the default is not in them."""
-    schema = form_schema(job)
+    schema = schema or form_schema(job)
     is_whole = SENT_BY_PAGE in sent
     params: dict[str, Any] = {}
     for name, prop in schema.get("properties", {}).items():
@@ -127,7 +131,7 @@ def read_params(job: Job, sent: MultiDict[str, str]) -> dict[str, Any]:
             continue
         value = _read(sent.getlist(key), kind, is_nullable, inner, schema)
         if value is not _UNSAID:
-            params[name] = value
+            put(params, name, value)
     return params
 
 
@@ -171,11 +175,11 @@ def split_tokens(text: str) -> list[str]:
     return [part.strip() for part in re.split(r"[,\r\n]+", text) if part.strip()]
 
 
-def _by_field(problems: Mapping[str, str]) -> dict[str, str]:
+def _by_field(problems: Mapping[str, str], properties: Mapping[str, Any]) -> dict[str, str]:
     """Sentences by property: a problem inside a list ("file_types.0") belongs to the whole field."""
     sentences: dict[str, str] = {}
     for name, text in problems.items():
-        sentences.setdefault(name.split(".")[0], text)
+        sentences.setdefault(name if name in properties else name.split(".")[0], text)
     return sentences
 
 

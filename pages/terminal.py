@@ -10,15 +10,17 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
-from pages.fields import form_schema
+from pages.fields import flat, form_schema, put
 from tasks.registry import Job
 
 GAP = " \\\n  "
 
 
-def terminal(job: Job, params: Mapping[str, Any], base_url: str) -> dict[str, str]:
+def terminal(
+    job: Job, params: Mapping[str, Any], base_url: str, schema: Mapping[str, Any] | None = None
+) -> dict[str, str]:
     """The start as a command line, as curl and as Python, by the keys "cli", "curl" and "python"."""
-    said = _said(job, params)
+    said = _said(params, (schema or form_schema(job)).get("properties", {}))
     body = {"kind": job.kind, "params": said}
     return {
         "cli": GAP.join(
@@ -36,16 +38,13 @@ def terminal(job: Job, params: Mapping[str, Any], base_url: str) -> dict[str, st
     }
 
 
-def _said(job: Job, params: Mapping[str, Any]) -> dict[str, Any]:
-    properties = form_schema(job).get("properties", {})
-    return {
-        name: params[name]
-        for name, prop in properties.items()
-        if name in params
-        and params[name] not in (None, "")
-        and params[name] != prop.get("default")
-        and not _is_secret(prop)
-    }
+def _said(params: Mapping[str, Any], properties: Mapping[str, Any]) -> dict[str, Any]:
+    said: dict[str, Any] = {}
+    for name, value in flat(params, properties).items():
+        prop = properties[name]
+        if value not in (None, "") and value != prop.get("default") and not _is_secret(prop):
+            put(said, name, value)
+    return said
 
 
 def _is_secret(prop: Mapping[str, Any]) -> bool:

@@ -2,15 +2,21 @@
 import { findAll } from "./hooks.js";
 import { splitTokens } from "./tokens_field.js";
 
-/** Answers `{name: value}` in the order of the form. */
+/** Answers `{name: value}` in the order of the form; a field `a.b` is the value `b` inside `a`. */
 export function saidValues(form) {
   const said = {};
   for (const field of findAll(form, "default")) {
     const value = valueOf(field);
     const isEmpty = value === null || value === "" || value === undefined;
-    if (!isEmpty && JSON.stringify(value) !== JSON.stringify(JSON.parse(field.dataset.default))) said[field.dataset.field] = value;
+    if (!isEmpty && JSON.stringify(value) !== JSON.stringify(JSON.parse(field.dataset.default))) put(said, field.dataset.field, value);
   }
   return said;
+}
+
+function put(said, name, value) {
+  const [outer, inner] = name.split(".");
+  if (inner === undefined) said[name] = value;
+  else (said[outer] ??= {})[inner] = value;
 }
 
 /** How many of these fields differ from their defaults. */
