@@ -10,6 +10,7 @@ from flask import Flask
 
 from api import (
     code_calls,
+    dependency_calls,
     dispatch,
     docs_page,
     health,
@@ -23,7 +24,16 @@ from api import (
 )
 
 # Importing a module adds its operations to the table.
-CALLS = (task_calls, history_calls, scan_calls, code_calls, repository_calls, trace_calls, person_calls)
+CALLS = (
+    task_calls,
+    history_calls,
+    scan_calls,
+    code_calls,
+    repository_calls,
+    trace_calls,
+    dependency_calls,
+    person_calls,
+)
 
 
 def register(app: Flask) -> None:

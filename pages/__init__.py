@@ -8,7 +8,18 @@ from __future__ import annotations
 
 from flask import Flask
 
-from pages import code_scan, frame, home, reading, registered, start, task_actions, tasks, trace_scan
+from pages import (
+    code_scan,
+    dependency_scan,
+    frame,
+    home,
+    reading,
+    registered,
+    start,
+    task_actions,
+    tasks,
+    trace_scan,
+)
 
 
 def register(app: Flask) -> None:
@@ -16,6 +27,7 @@ def register(app: Flask) -> None:
     frame.prepare(app)
     reading.prepare(app)
     code_scan.register()
+    dependency_scan.register(app)
     trace_scan.register()
     for module in (frame, home, start, tasks, task_actions, registered):
         app.register_blueprint(module.blueprint)

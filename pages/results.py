@@ -24,11 +24,15 @@ Context = Callable[[Snapshot, str, Mapping[str, str]], dict[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class Tab:
-    """A part of a kind's results with an address of its own. `count` names the result shown beside its title."""
+    """A part of a kind's results with an address of its own. `count` names the result shown beside its title.
+
+    `needs` names a result without which there is nothing to show, and no tab.
+    """
 
     name: str
     title: str
     count: str = ""
+    needs: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +80,8 @@ def tab_items(task: Snapshot, current: str) -> list[dict[str, Any]]:
     results = task.get("results") or {}
     own = results_page(task["kind"]).tabs if results else ()
     items = [("overview", "Overview" if results else "Outcome", base, "")]
-    items += [(tab.name, tab.title, f"{base}/{tab.name}", _count(results.get(tab.count))) for tab in own]
+    shown = [tab for tab in own if not tab.needs or results.get(tab.needs)]
+    items += [(tab.name, tab.title, f"{base}/{tab.name}", _count(results.get(tab.count))) for tab in shown]
     items += [
         ("log", "Log", f"{base}/log", _count(task.get("log_total"))),
         ("details", "Details", f"{base}/details", ""),

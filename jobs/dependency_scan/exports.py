@@ -37,13 +37,16 @@ SARIF_SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 ROWS = 500
 
 
-def as_json(database: Database, scan_id: str, now: datetime) -> Iterator[bytes]:
-    """One object: summary, findings with their decisions, and every package. Raises NotFound before the first byte."""
+def as_json(database: Database, scan_id: str, now: datetime, pages: Database | None = None) -> Iterator[bytes]:
+    """One object: summary, findings with their decisions, and every package. Raises NotFound before the first byte.
+
+    `pages` is where the packages are read from while the answer is sent, if that is another connection.
+    """
     with database.read() as session:
         summary = query.summary(session, scan_id, now)
         found = query.findings_of(session, query.get_scan(session, scan_id), now)
     items = [query.as_item(each) for each in found.shown]
-    return _json(database, scan_id, {"summary": summary, "findings": items})
+    return _json(pages or database, scan_id, {"summary": summary, "findings": items})
 
 
 def _json(database: Database, scan_id: str, head: dict[str, Any]) -> Iterator[bytes]:
@@ -61,7 +64,7 @@ def _json(database: Database, scan_id: str, head: dict[str, Any]) -> Iterator[by
     yield b"]}\n"
 
 
-def as_csv(database: Database, scan_id: str, now: datetime) -> Iterator[bytes]:
+def as_csv(database: Database, scan_id: str, now: datetime, pages: Database | None = None) -> Iterator[bytes]:
     """A row for each finding, then one for each package or file that was not evaluated. UTF-8 with a mark.
 
     No cell can be taken for a formula. Raises NotFound before the first byte.
@@ -69,7 +72,7 @@ def as_csv(database: Database, scan_id: str, now: datetime) -> Iterator[bytes]:
     with database.read() as session:
         scan = query.get_scan(session, scan_id)
         found = query.findings_of(session, scan, now)
-    return _csv(database, scan, found)
+    return _csv(pages or database, scan, found)
 
 
 def _csv(database: Database, scan: DependencyScan, found: Findings) -> Iterator[bytes]:

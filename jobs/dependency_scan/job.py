@@ -302,6 +302,7 @@ class _Scan:
         counted = [row for index, row in enumerate(rows) if index not in ignored]
         gaps = sum(entry.reason is not None for entry in self._inventory.entries.values())
         not_evaluated = gaps + len(self._inventory.problems)
+        updates = self._facts.get("updates") or {}
         return {
             "packages": len(self._inventory.entries),
             "vulnerabilities": len(counted),
@@ -311,7 +312,9 @@ class _Scan:
             "ignored": len(ignored),
             "fixable": sum(row["fixed_in"] is not None for row in counted),
             "files": len(self._inventory.files),
-            "security_updates": (self._facts.get("updates") or {}).get("security"),
+            "is_host": self._params.host,
+            "pending_updates": updates.get("total"),
+            "security_updates": updates.get("security"),
         }
 
     def _end(self, scan: DependencyScan) -> dict[str, Any]:

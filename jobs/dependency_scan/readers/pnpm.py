@@ -11,6 +11,7 @@ from jobs.dependency_scan.readers.yaml_plain import Mapping, mapping
 
 _SLASHED = re.compile(r"/?((?:@[^/@]+/)?[^/@]+)/([^/_(]+)(?:_.*)?")
 _AT = re.compile(r"/?((?:@[^/@]+/)?[^/@(]+)@([^()_]+)(?:[_(].*)?")
+_HOST = re.compile(r"[\w-]+(?:\.[\w-]+)+/")
 WANTS = ("dependencies", "optionalDependencies", "devDependencies")
 
 
@@ -64,7 +65,7 @@ def read_pnpm(text: str) -> Reading:
 
 def _parts(key: str, major: int) -> tuple[str, str | None]:
     """(name, version) of "/name/1.2.3_peers", "/name@1.2.3(peers)" and "name@1.2.3"; (key, None) of an address."""
-    if "://" in key or key.startswith(("file:", "link:")) or ("git" in key.partition("/")[0] and "." in key):
+    if "://" in key or key.startswith(("file:", "link:")) or _HOST.match(key):
         at = re.match(r"((?:@[^/@]+/)?[^/@]+)@(?:https?|file|git|link)", key)
         return (at[1] if at else key), None
     found = (_SLASHED if major == 5 else _AT).fullmatch(key)

@@ -74,14 +74,25 @@ def _python(
     reasons: Mapping[int, str | None],
     roots: set[int],
 ) -> Reading:
-    """The reading of a Python lock file, whose dependencies go by name; `roots` are the project itself."""
+    """The reading of a Python lock file, whose dependencies go by name; `roots` are the project itself.
+
+    A version that is listed once for each of its extras is one package.
+    """
     by_name: dict[str, list[int]] = {}
+    first: dict[tuple[str, str], int] = {}
     for index, entry in enumerate(entries):
-        by_name.setdefault(_name(entry.get("name")), []).append(index)
-    needs = {index: [each for name in names for each in by_name.get(name, ())] for index, names in wanted.items()}
-    tree = Tree(needs, {index: _name(entry.get("name")) for index, entry in enumerate(entries)}, roots)
+        name = _name(entry.get("name"))
+        kept = first.setdefault((name, str(entry.get("version"))), index)
+        if kept == index:
+            by_name.setdefault(name, []).append(index)
+    needs: dict[int, list[int]] = {}
+    for index, names in wanted.items():
+        kept = first[_name(entries[index].get("name")), str(entries[index].get("version"))]
+        needs.setdefault(kept, []).extend(each for name in names for each in by_name.get(name, ()))
+    tree = Tree(needs, {index: _name(entries[index].get("name")) for index in first.values()}, roots)
     reading, lines = Reading(), _lines(text, len(entries))
-    for index, entry in enumerate(entries):
+    for index in first.values():
+        entry = entries[index]
         if index in roots:
             continue
         place = tree.place(index)
