@@ -145,6 +145,8 @@ def _parameters(each: Operation) -> list[dict[str, Any]]:
 def _path_schema(name: str) -> dict[str, Any]:
     if name in ("task_id", "scan_id"):
         return {"type": "string", "format": "uuid"}
+    if name == "image_id":
+        return {"type": "integer", "minimum": 1, "maximum": 2**31 - 1}
     if name == "node_id":
         return {"type": "integer", "minimum": 1, "maximum": 2**53 - 1}
     return {"type": "string", "minLength": 1}

@@ -17,7 +17,16 @@ from accounts import Identity
 
 PREFIX = "/api/v1"
 JSON = "application/json"
-TAGS = ("Tasks", "History", "Scans", "Code", "Repositories", "Traces", "Dependencies", "You")  # the order of the documentation
+TAGS = (
+    "Tasks",
+    "History",
+    "Scans",
+    "Code",
+    "Repositories",
+    "Traces",
+    "Captions",
+    "You",
+)  # the order of the documentation
 
 
 @dataclass(frozen=True, slots=True)

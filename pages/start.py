@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from flask import Blueprint, redirect, render_template, request
@@ -21,6 +22,16 @@ from tasks.registry import Job, find_job
 
 blueprint = Blueprint("start", __name__)
 LAST_RUNS = 5
+KEEP = "keep_settings"
+
+Defaults = Callable[[int], dict[str, Any]]
+Keep = Callable[[int, dict[str, Any]], None]
+_own: dict[str, tuple[Defaults, Keep]] = {}
+
+
+def begin_with(kind: str, defaults: Defaults, keep: Keep) -> None:
+    """Have this job's form begin with `defaults(user_id)`, and give it a switch for `keep(user_id, params)`."""
+    _own[kind] = (defaults, keep)
 
 
 @blueprint.get("/start/<kind>")
@@ -28,7 +39,8 @@ LAST_RUNS = 5
 def form(kind: str) -> str:
     """The form, with what the address says already filled in (`?p.repository_path=…`)."""
     job = _job(kind)
-    return _page(job, read_params(job, request.args), {})
+    own = _own[kind][0](current_user.identity.user_id) if kind in _own else {}
+    return _page(job, own | read_params(job, request.args), {})
 
 
 @blueprint.post("/start/<kind>")
@@ -54,6 +66,8 @@ def submit(kind: str) -> Response | tuple[str, int]:
         return _page(job, params, error.problems, sent), error.status
     except (Conflict, RateLimited, InvalidPayload) as error:
         return _page(job, params, {"": error.message}, sent, error), error.status
+    if sent.get(KEEP) and kind in _own:
+        _own[kind][1](current_user.identity.user_id, params)
     return redirect(f"/tasks/{task_id}", code=303)
 
 
@@ -88,6 +102,8 @@ def _page(
         base_url=request.url_root.rstrip("/"),
         form=start_form(job, params, known, problems, asked, config.default_visibility),
         terminal=terminal(job, params, request.url_root.rstrip("/")),
+        keeps_settings=job.kind in _own,
+        is_kept=bool(sent and sent.get(KEEP)),
         queue_words=reading.queue_words(),
         last_runs=[task_view(task, now) for task in reading.last_runs(current_user.identity, job.kind, LAST_RUNS)],
         conflicting=(error.details or {}).get("task_id", "") if error else "",

@@ -9,6 +9,7 @@ FOLDER = "captions"
 THUMB, VIEW, MODEL = "thumb", "view", "model"
 SIZES = (THUMB, VIEW, MODEL)
 KEPT = (THUMB, VIEW)
+THUMB_PX, VIEW_PX, MODEL_PX = 192, 1600, 1024
 
 
 def folder_of(data_dir: Path, task_id: str, position: int) -> Path:

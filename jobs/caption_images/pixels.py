@@ -15,10 +15,8 @@ from PIL import ExifTags, Image, ImageFilter, ImageOps, ImageStat
 
 from jobs.caption_images.bounds import FORMATS, MAX_PIXELS
 from jobs.caption_images.colours import name_of
+from jobs.caption_images.pictures import MODEL_PX, THUMB_PX, VIEW_PX
 
-THUMB_PX = 192
-VIEW_PX = 1600
-MODEL_PX = 1024
 SMALL_PX = 96
 DISTINCT_MATTERS = 4_000
 OPAQUE = 250

@@ -15,7 +15,7 @@ export function keepUnsent(form, { isRefused, fields }) {
 }
 
 function controls(form) {
-  return [...form.elements].filter((one) => one.name && !LEFT_OUT.has(one.name) && one.type !== "password" && one.type !== "submit");
+  return [...form.elements].filter((one) => one.name && !LEFT_OUT.has(one.name) && !/^(password|submit|file)$/.test(one.type) && !("uploadId" in one.dataset));
 }
 
 function values(form) {
