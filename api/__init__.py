@@ -9,6 +9,7 @@ from __future__ import annotations
 from flask import Flask
 
 from api import (
+    caption_calls,
     code_calls,
     dependency_calls,
     dispatch,
@@ -32,6 +33,7 @@ CALLS = (
     repository_calls,
     trace_calls,
     dependency_calls,
+    caption_calls,
     person_calls,
 )
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from flask import Flask
 
 from pages import (
+    captions,
     code_scan,
     dependency_scan,
     frame,
@@ -28,6 +29,7 @@ def register(app: Flask) -> None:
     reading.prepare(app)
     code_scan.register()
     dependency_scan.register(app)
+    captions.register(app)
     trace_scan.register()
-    for module in (frame, home, start, tasks, task_actions, registered):
+    for module in (frame, home, start, captions, tasks, task_actions, registered):
         app.register_blueprint(module.blueprint)
