@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -59,26 +58,20 @@ def requirements() -> dict[str, Requirement]:
             str(fields["risk_level"]),
             " ".join(fields["acceptance_criteria"]),
         )
-        for fields in _front_matter("requirements")
+        for fields in map(_fields, (ARTIFACTS / "requirements").glob("*.md"))
     ]
     return {each.number: each for each in sorted(found, key=lambda each: _order(each.number))}
 
 
 def chapters() -> dict[str, tuple[str, list[str]]]:
-    """Letter → (title, the numbers of its requirements), as the user stories name them."""
-    found = {
-        str(fields["gxp_id"]).removeprefix("US-"): (
-            str(fields["title"]),
-            [str(each).removeprefix("REQ-") for each in fields["satisfies"]],
-        )
-        for fields in _front_matter("user_stories")
-    }
-    return dict(sorted(found.items()))
+    """Letter → (title, the numbers of its requirements), as the system context names them."""
+    titles = _fields(ARTIFACTS / "system_context.md")["chapters"]
+    every = requirements()
+    return {letter: (title, [each for each in every if each[0] == letter]) for letter, title in titles.items()}
 
 
-def _front_matter(folder: str) -> Iterator[dict[str, Any]]:
-    for path in sorted((ARTIFACTS / folder).glob("*.md")):
-        yield front_matter.read(path.read_text(encoding="utf-8")).fields
+def _fields(path: Path) -> dict[str, Any]:
+    return front_matter.read(path.read_text(encoding="utf-8")).fields
 
 
 def _order(number: str) -> tuple[str, int]:
