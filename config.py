@@ -77,6 +77,7 @@ class Config:
     advisory_max_age_days: int
     commands_file: Path
     free_commands: bool
+    trace_public_keys: Path | None
     captions: Captions
 
     @classmethod
@@ -134,6 +135,9 @@ class Config:
                 "COMMANDS_FILE", directory / "commands.toml", _existing_file, "the path of an existing file"
             ),
             free_commands=reader.choice("FREE_COMMANDS", "off", ("off", "admins")) == "admins",
+            trace_public_keys=reader.checked(
+                "TRACE_PUBLIC_KEYS", None, _existing_file, "the path of an existing PEM file"
+            ),
             captions=reader.captions(),
         )
 

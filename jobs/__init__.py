@@ -5,3 +5,4 @@ from jobs.caption_images import job as _caption_images  # noqa: F401
 from jobs.code_scan import job as _code_scan  # noqa: F401
 from jobs.command import job as _command  # noqa: F401
 from jobs.dependency_scan import job as _dependency_scan  # noqa: F401
+from jobs.trace_scan import job as _trace_scan  # noqa: F401

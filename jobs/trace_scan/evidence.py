@@ -82,8 +82,8 @@ def payload(token: str | None) -> dict[str, Any] | None:
     return value if isinstance(value, dict) else None
 
 
-def read(folder: str, files: Mapping[str, Facts | None], keys: Sequence[Any]) -> list[Artifact]:
-    """An artifact for each package and each single file below the evidence folder, which is `folder`/evidence.
+def read(files: Mapping[str, Facts | None], keys: Sequence[Any]) -> list[Artifact]:
+    """An artifact for each package and each single file below the evidence folder.
 
     `files` are the facts of every file there by path; None for one that could not be read.
     """
@@ -116,7 +116,11 @@ def _package(path: str, content: Mapping[str, Facts | None], keys: Sequence[Any]
     made.title = _title(tier, spec, results)
     for about, value in (("metadata.json", metadata), (MANIFEST, manifest)):
         if value is not None and (value.get("spec_id"), value.get("tier")) != (spec, tier):
-            _say(made, "differs", f"{about} names {value.get('spec_id')} {value.get('tier')}, not {spec} {tier}.")
+            _say(
+                made,
+                "differs",
+                f"The file {about} names {value.get('spec_id')} {value.get('tier')}, not {spec} {tier}.",
+            )
     _check_manifest(made, content, manifest)
     _check_signature(made, content, manifest, keys)
     made.refs.append((words.EVIDENCES, spec, 1))
@@ -145,7 +149,7 @@ def _say(made: Artifact, code: str, message: str, severity: str = words.ERROR) -
 
 def _check_manifest(made: Artifact, content: Mapping[str, Facts | None], manifest: dict[str, Any] | None) -> None:
     if manifest is None:
-        _say(made, "incomplete", f"{MANIFEST} is absent or no JSON object, so nothing can be compared.")
+        _say(made, "incomplete", f"There is no readable {MANIFEST}, so nothing can be compared.")
         return
     listed = manifest.get("files")
     seen: set[str] = set()
@@ -156,15 +160,17 @@ def _check_manifest(made: Artifact, content: Mapping[str, Facts | None], manifes
             continue
         seen.add(name)
         if name not in content:
-            _say(made, "incomplete", f"{name} is listed and absent. An ignore rule may have kept it out.")
+            _say(
+                made, "incomplete", f"The manifest lists {name}, which is absent. An ignore rule may have kept it out."
+            )
         elif (facts := content[name]) is None:
-            _say(made, "unread", f"{name} could not be read, so it is not compared.", words.WARNING)
+            _say(made, "unread", f"The file {name} could not be read, so it is not compared.", words.WARNING)
         elif facts["sha256"] != str(each.get("sha256", "")).lower():
-            _say(made, "hash", f"{name} is not what the manifest lists: its SHA-256 differs.")
+            _say(made, "hash", f"The file {name} is not what the manifest lists: its SHA-256 differs.")
     if not seen:
         _say(made, "manifest", "The manifest lists no files.")
     for name in sorted(content.keys() - seen - {MANIFEST, *SIGNATURES}):
-        _say(made, "extra", f"{name} is not listed in the manifest.", words.WARNING)
+        _say(made, "extra", f"The file {name} is not listed in the manifest.", words.WARNING)
 
 
 def _check_signature(

@@ -151,7 +151,7 @@ def _line(path: str, lines: dict[str, int]) -> int:
 
 def _message(path: str, error: Any) -> str:
     shown = "empty" if error.instance in (None, "", [], {}) else repr(error.instance)[:80]
-    name = path.replace("/", ", item ") or "The front matter"
+    name = f"The field {path.replace('/', ', item ')}" if path else "The front matter"
     if error.validator == "enum":
         return f"{name} is {shown}. It has to be one of {', '.join(error.validator_value)}."
     if error.validator == "minLength":
