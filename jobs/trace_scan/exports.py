@@ -117,7 +117,7 @@ def _matrix_cells(row: dict[str, Any]) -> list[Any]:
         _yes(row["is_look_again"]),
         _joined([each["ref"] for each in row["stories"]], more.get("stories", 0)),
         _joined([each["ref"] for each in row["specifications"]], more.get("specifications", 0)),
-        _joined([f"{each['path']}:{each['line']}" for each in row["code"]], more.get("code", 0)),
+        _joined([_place(each) for each in row["code"]], more.get("code", 0)),
         _joined([_test(each) for each in row["tests"]], more.get("tests", 0)),
         " ".join(tiers["demanded"]),
         " ".join(tiers["absent"]),
@@ -133,7 +133,11 @@ def _yes(value: bool) -> str:
 def _test(each: Mapping[str, Any]) -> str:
     name = f" {each['name']}" if each["name"] else ""
     tier = f" ({each['tier']})" if each["tier"] else ""
-    return f"{each['path']}:{each['line']}{name}{tier}"
+    return f"{_place(each)}{name}{tier}"
+
+
+def _place(each: Mapping[str, Any]) -> str:
+    return f"{each['path']}:{each['line']}" if each["line"] else str(each["path"])
 
 
 def _joined(values: Sequence[str], left_out: int) -> str:
