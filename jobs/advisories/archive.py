@@ -97,7 +97,7 @@ class _Guarded(io.RawIOBase):
     def read(self, size: int = -1) -> bytes:
         if size > MAX_DIRECTORY_BYTES:
             raise SourceBroken(_too_many())
-        return self._file.read(min(size, MAX_DIRECTORY_BYTES) if size >= 0 else MAX_DIRECTORY_BYTES)
+        return self._file.read(size if size >= 0 else BLOCK)  # "All" is only asked for the last 64 KB.
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         return self._file.seek(offset, whence)
@@ -153,11 +153,9 @@ def _of_zip(archive: zipfile.ZipFile, infos: list[zipfile.ZipInfo]) -> Iterator[
 def _read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Entry:
     try:
         with archive.open(info) as member:
-            raw = member.read(MAX_RECORD_BYTES + 1)
+            raw = member.read(info.file_size + 1)  # More would be unpacked at once than the directory admits.
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, NotImplementedError, ValueError):
         return Entry(info.filename, None, "it is damaged, or packed in a way that is not known")
-    if len(raw) > MAX_RECORD_BYTES:
-        return Entry(info.filename, None, "it is too large for a record")
     return Entry(info.filename, raw)
 
 

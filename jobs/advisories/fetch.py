@@ -15,11 +15,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-
-import urllib3
-from urllib3.exceptions import HTTPError, ProtocolError, SSLError
+from typing import TYPE_CHECKING
 
 from jobs.repository.git_address import GitAddress, IPAddress, is_public, resolve
+
+if TYPE_CHECKING:
+    from urllib3 import BaseHTTPResponse
 
 MAX_BYTES = 4_000_000_000
 CONNECT_S = 10.0
@@ -122,6 +123,9 @@ def _receive(
     max_bytes: int,
     authority: Path | None,
 ) -> Fetched | None:
+    import urllib3  # Here, because every process imports the jobs and few fetch.
+    from urllib3.exceptions import HTTPError, SSLError
+
     headers = {"Host": address.url.split("/")[2], "User-Agent": "taskroom", "Accept-Encoding": "identity"}
     headers |= {"If-None-Match": known.etag} if known.etag else {}
     headers |= {"If-Modified-Since": known.last_modified} if known.last_modified else {}
@@ -160,7 +164,7 @@ def _check_status(status: int) -> None:
         raise FetchInterrupted(f"The server answers {status} instead of the file.")
 
 
-def _store(response: urllib3.BaseHTTPResponse, file: Path, progress: _Progress, max_bytes: int) -> Fetched:
+def _store(response: BaseHTTPResponse, file: Path, progress: _Progress, max_bytes: int) -> Fetched:
     length = response.headers.get("Content-Length", "")
     progress.total = int(length) if length.isascii() and length.isdigit() else None
     too_large = FetchFailed(f"The file is larger than the {max_bytes / 1e9:.1f} GB that are taken.")
@@ -178,7 +182,7 @@ def _store(response: urllib3.BaseHTTPResponse, file: Path, progress: _Progress, 
             if progress.is_stopped or time.monotonic() > ends_at:
                 raise FetchInterrupted("The server took too long to answer.")
     if progress.total is not None and progress.done != progress.total:
-        raise ProtocolError("the answer ended early")
+        raise FetchInterrupted("The server hung up before the file was whole.")
     said = response.headers
     return Fetched(Tags(_short(said.get("ETag")), _short(said.get("Last-Modified"))), digest.hexdigest())
 

@@ -117,23 +117,20 @@ def _is_address(text: str) -> bool:
 
 def resolve_source(text: str, roots: Sequence[Path]) -> Path:
     """The folder or the zip file that `text` names, below a root, every link resolved. Raises SourceRefused."""
-    if not text.endswith(".zip"):
-        return resolve_local(text, roots)
     folder, _, name = text.rpartition("/")
+    if not name.endswith(".zip") or "\0" in text:
+        return resolve_local(text, roots)
     for root in roots:
         try:
-            below = resolve_local(
-                folder or ("/" if text.startswith("/") else "."), roots if folder[:1] == "/" else [root]
-            )
-            path = below / name
-            status = os.lstat(path)
+            path = resolve_local(folder or "/", roots) if text.startswith("/") else resolve_local(folder or ".", [root])
+            mode = os.lstat(path / name).st_mode
         except (SourceRefused, OSError):
             continue
-        if not stat.S_ISREG(status.st_mode):
+        if not stat.S_ISREG(mode):
             raise SourceRefused(f"{text} is not an ordinary file. Links are not followed.")
-        if not os.access(path, os.R_OK):
+        if not os.access(path / name, os.R_OK):
             raise SourceRefused(f"{text} cannot be read by this server. Check its permissions.")
-        return path
+        return path / name
     resolve_local(folder or ".", roots)  # Says what is wrong with the folder, if it is that.
     raise SourceRefused(f"There is no file {text} below the scan roots or DATA_DIR/advisories. Check the spelling.")
 

@@ -1,0 +1,28 @@
+"""Recorders on SQLite alone, and on both databases."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from config import Config
+from database import Database
+from tests.jobs.code_scan.scanning import Recorder
+
+MakeRecorder = Callable[..., Recorder]
+
+
+@pytest.fixture
+def recorder(make_config: Callable[..., Config], database: Database, sqlite_url: str) -> MakeRecorder:
+    """Contexts of tasks on a fresh SQLite; `recorder(SCAN_ROOTS=…)` with further settings."""
+    return lambda task_id=None, **settings: Recorder(
+        make_config(DATABASE_URL=sqlite_url, **settings), database, task_id
+    )
+
+
+@pytest.fixture
+def any_recorder(make_config: Callable[..., Config], any_database: Database, any_database_url: str) -> MakeRecorder:
+    """The same on SQLite and on PostgreSQL."""
+    config = make_config(DATABASE_URL=any_database_url)
+    return lambda task_id=None: Recorder(config, any_database, task_id)
