@@ -23,12 +23,22 @@ SOURCE_MAX_BYTES = 2_000_000
 MAX_LINE_CHARS = 1_000_000
 
 # Whether a test file holds any test at all. A search, for a wrong answer costs one line in a list, not a link.
-HAS_TEST = re.compile(
-    rb"\b(?:it|test|describe|specify)(?:\.\w+)*\s*[(`]|\bdef test|\bclass \w*Test|@Test\b|@ParameterizedTest\b|"
-    rb"\[(?:Fact|Theory|Test|TestMethod|TestCase)\b|\bfunc (?:Test|test)|#\[(?:\w+::)*test|\bfunction test|"
-    rb"\b(?:TEST|TEST_F|TEST_P|TEST_CASE)\s*\(|^@test\b|\bit\s+[\"']|\bscenario\s+[\"']",
-    re.MULTILINE,
-)
+_SCRIPT = rb"\b(?:it|test|describe|specify)(?:\.\w+)*\s*(?:\(\s*[\"'`]|\([^()\n]{0,200}\)\s*\(\s*[\"'`]|`)"
+_HAS_TEST = {
+    "python": rb"^\s*(?:async\s+)?def test|^class Test",
+    **dict.fromkeys(("typescript", "tsx", "javascript", "vue"), _SCRIPT),
+    **dict.fromkeys(("java", "kotlin"), rb"@(?:Parameterized|Repeated)?Test\b|@TestFactory\b|@Property\b"),
+    "csharp": rb"\[(?:Fact|Theory|Test|TestMethod|DataTestMethod|TestCase)\b",
+    "go": rb"^func (?:Test|Fuzz|Example)",
+    "rust": rb"#\[(?:\w+::)*test\b",
+    "swift": rb"\bfunc test|@Test\b",
+    **dict.fromkeys(("c", "cpp"), rb"\b(?:TEST|TEST_F|TEST_P|TEST_CASE|SCENARIO|BOOST_AUTO_TEST_CASE)\s*\("),
+    "php": rb"\bfunction test|@test\b|#\[Test|\b(?:it|test)\(\s*[\"']",
+    "ruby": rb"\b(?:it|test|scenario|specify)\s+[\"']|\bdef test_",
+    "bash": rb"^@test\b|^\s*(?:function\s+)?test\w*\s*\(\)",
+    "lua": rb"\b(?:it|describe)\s*\(",
+}
+HAS_TEST = {language: re.compile(pattern, re.MULTILINE) for language, pattern in _HAS_TEST.items()}
 
 
 def max_bytes(language: str) -> int:
@@ -45,7 +55,7 @@ def facts_of(path: str, language: str, data: bytes) -> dict[str, Any] | None:
         return read_evidence(path, data) if type_ == words.EVIDENCE else read_document(type_, data)
     if b"\0" in data[:8192]:
         raise Refused("binary")
-    has_tests = is_test_file(path) and bool(HAS_TEST.search(data))
+    has_tests = is_test_file(path) and language in HAS_TEST and bool(HAS_TEST[language].search(data))
     if not tags.MAY_HOLD.search(data):
         return {"kind": "source", "has_tests": True} if has_tests else None
     text, is_replaced = decoded(data)
