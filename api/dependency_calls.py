@@ -201,11 +201,9 @@ def _changeable(call: Call) -> str:
     """The id of a scan whose findings the asker may ignore. Raises Forbidden for who may only watch it."""
     with reading.database().read() as session:
         task, _ = reading.find_task(session, call.path["scan_id"], call.identity)
-    if task.kind != DEPENDENCY_SCAN:
-        raise NotFound(reading.NO_TASK)
     if not store.may_change(task, call.identity):
         raise Forbidden("You may look at this scan. Only its owner and admins decide what is ignored.")
-    return task.id
+    return _allowed(call)
 
 
 def _actor(call: Call) -> Actor:

@@ -249,7 +249,7 @@ class _Scan:
 
     def _persist(self, found: Evaluation) -> dict[str, Any]:
         ctx, inventory = self._ctx, self._inventory
-        ctx.phase("persist", total=len(inventory.entries) + len(found.matches) + 1, unit="rows")
+        ctx.phase("persist", total=len(inventory.entries) + len(found.matches), unit="rows")
         now = utc_now()
         current = [known(each) for each in found.matches]
         with ctx.database.read() as session:

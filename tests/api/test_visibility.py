@@ -14,6 +14,11 @@ OF_TASKS = [each for each in all_operations() if "{task_id}" in each.path or "{s
 READS = [each for each in OF_TASKS if not each.is_change]
 CHANGES = [each for each in OF_TASKS if each.is_change]
 NO_RESULTS_YET = {"read_results"}
+# What is sent where a body is a must: it is checked before anything else.
+BODIES = {
+    "start_ignore": {"finding_id": 1, "reason": "Not reachable here", "days": 30},
+    "decide_caption": {"action": "reject"},
+}
 
 
 def named(each: Operation) -> str:
@@ -22,8 +27,11 @@ def named(each: Operation) -> str:
 
 def ask(caller: Caller, each: Operation, task_id: str) -> Any:
     path = each.path.replace("{task_id}", task_id).replace("{scan_id}", task_id)
-    path = path.replace("{name}", "notes.txt").replace("{node_id}", "1")
-    return caller.call(each.method, path)
+    path = path.replace("{name}", "notes.txt")
+    for number in ("{node_id}", "{ignore_id}", "{image_id}"):
+        path = path.replace(number, "1")
+    body = BODIES.get(each.name)
+    return caller.call(each.method, path, **({"json": body} if body else {}))
 
 
 def test_the_matrix_is_not_empty() -> None:
@@ -65,7 +73,7 @@ def test_each_person_reads_what_they_may(room: Room, ada: Caller, bob: Caller, a
     room.write_log(held, [("info", "begun")])
     room.add_artifact(held, "notes.txt", b"a note")
     room.complete(task_id, held=held)
-    for each in (each for each in READS if "{task_id}" in each.path):
+    for each in (each for each in READS if "{task_id}" in each.path and each.tag != "Captions"):  # of another kind
         assert ask(ada, each, task_id).status_code == 200, each.name
         assert ask(admin, each, task_id).status_code == 200, each.name
         assert ask(bob, each, task_id).status_code == (200 if visibility == "everyone" else 404), each.name
