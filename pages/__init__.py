@@ -11,6 +11,7 @@ from flask import Flask
 from pages import (
     captions,
     code_scan,
+    command,
     dependency_scan,
     frame,
     home,
@@ -28,6 +29,7 @@ def register(app: Flask) -> None:
     frame.prepare(app)
     reading.prepare(app)
     code_scan.register()
+    command.register()
     dependency_scan.register(app)
     captions.register(app)
     trace_scan.register()

@@ -43,6 +43,7 @@ class ResultsPage:
     context: Context | None = None
     styles: tuple[str, ...] = ()
     scripts: tuple[str, ...] = ()
+    always: bool = False
 
 
 _pages: dict[str, ResultsPage] = {}
@@ -55,18 +56,23 @@ def register_results(
     context: Context | None = None,
     styles: Sequence[str] = (),
     scripts: Sequence[str] = (),
+    always: bool = False,
 ) -> None:
     """Give tasks of this kind further tabs, and their templates further variables.
 
     `styles` and `scripts` name files below static/css and static/js that each page of such a task brings along, without
     their endings.
 
+    With `always`, `context` is asked for a task without results, too. Such a task may have templates of its own:
+    `<kind>_bars.html` (in the progress), `<kind>_now.html` (under the log), `<kind>_side.html` (beside it) while it
+    runs, and `<kind>_ended.html` once it has failed or was cancelled.
+
     Raises ValueError for a tab whose name the page itself needs.
     """
     for tab in tabs:
         if tab.name in RESERVED:
             raise ValueError(f"the tab {tab.name!r} belongs to every task")
-    _pages[kind] = ResultsPage(tuple(tabs), context, tuple(styles), tuple(scripts))
+    _pages[kind] = ResultsPage(tuple(tabs), context, tuple(styles), tuple(scripts), always)
 
 
 def results_page(kind: str) -> ResultsPage:

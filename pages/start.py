@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from flask import Blueprint, redirect, render_template, request
@@ -10,6 +11,7 @@ from flask_login import current_user, login_required
 from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response
 
+from accounts import Identity
 from extensions import offload
 from pages import reading
 from pages.forms import SENT_BY_PAGE, read_params, start_form
@@ -34,13 +36,42 @@ def begin_with(kind: str, defaults: Defaults, keep: Keep) -> None:
     _own[kind] = (defaults, keep)
 
 
+@dataclass(frozen=True, slots=True)
+class OwnForm:
+    """The form of one start, for a job that does not ask everybody for the same: its JSON Schema, heading and text.
+
+    With `template`, a page to show instead of a form: there is something to choose first. `about` is for the page.
+    """
+
+    schema: Mapping[str, Any] | None = None
+    title: str = ""
+    text: str = ""
+    template: str = ""
+    about: Mapping[str, Any] = field(default_factory=dict)
+
+
+_forms: dict[str, Callable[[Mapping[str, str], Identity], OwnForm]] = {}
+
+
+def register_own_form(kind: str, find: Callable[[Mapping[str, str], Identity], OwnForm]) -> None:
+    """Have the form of this job found by what the address or the sent form says, and by who asks."""
+    _forms[kind] = find
+
+
+def _own_form(kind: str, asked: Mapping[str, str]) -> OwnForm | None:
+    return _forms[kind](asked, current_user.identity) if kind in _forms else None
+
+
 @blueprint.get("/start/<kind>")
 @login_required
 def form(kind: str) -> str:
     """The form, with what the address says already filled in (`?p.repository_path=…`)."""
     job = _job(kind)
-    own = _own[kind][0](current_user.identity.user_id) if kind in _own else {}
-    return _page(job, own | read_params(job, request.args), {})
+    own = _own_form(kind, request.args)
+    if own and own.template:
+        return render_template(own.template, job=job, **own.about)
+    begun = _own[kind][0](current_user.identity.user_id) if kind in _own else {}
+    return _page(job, begun | read_params(job, request.args, own.schema if own else None), {}, own=own)
 
 
 @blueprint.post("/start/<kind>")
@@ -49,9 +80,12 @@ def submit(kind: str) -> Response | tuple[str, int]:
     """Start the job and go to its page; what is wrong is said at its field, with everything typed still there."""
     job = _job(kind)
     sent, problems = sent_form()
-    params = read_params(job, sent)
+    own = _own_form(kind, sent)
+    if own and own.template:
+        return render_template(own.template, job=job, **own.about), InvalidParams.status
+    params = read_params(job, sent, own.schema if own else None)
     if problems:
-        return _page(job, params, problems, sent), InvalidParams.status
+        return _page(job, params, problems, sent, own=own), InvalidParams.status
     try:
         task_id = reading.submit(
             current_user.identity,
@@ -61,11 +95,12 @@ def submit(kind: str) -> Response | tuple[str, int]:
             priority=sent.get("priority", "normal"),
             visibility=_visibility(sent),
             idempotency_key=sent.get("idempotency_key", "")[:200] or None,
+            address=request.remote_addr,
         )
     except InvalidParams as error:
-        return _page(job, params, error.problems, sent), error.status
+        return _page(job, params, error.problems, sent, own=own), error.status
     except (Conflict, RateLimited, InvalidPayload) as error:
-        return _page(job, params, {"": error.message}, sent, error), error.status
+        return _page(job, params, {"": error.message}, sent, error, own), error.status
     if sent.get(KEEP) and kind in _own:
         _own[kind][1](current_user.identity.user_id, params)
     return redirect(f"/tasks/{task_id}", code=303)
@@ -89,6 +124,7 @@ def _page(
     problems: dict[str, str],
     sent: MultiDict[str, str] | None = None,
     error: TaskroomError | None = None,
+    own: OwnForm | None = None,
 ) -> str:
     config = reading.config()
     asked = {key: sent[key] for key in ("title", "priority", "visibility", "idempotency_key") if sent and key in sent}
@@ -100,8 +136,9 @@ def _page(
         "pages/start.html",
         job=job,
         base_url=request.url_root.rstrip("/"),
-        form=start_form(job, params, known, problems, asked, config.default_visibility),
-        terminal=terminal(job, params, request.url_root.rstrip("/")),
+        own=own,
+        form=start_form(job, params, known, problems, asked, config.default_visibility, own.schema if own else None),
+        terminal=terminal(job, params, request.url_root.rstrip("/"), own.schema if own else None),
         keeps_settings=job.kind in _own,
         is_kept=bool(sent and sent.get(KEEP)),
         queue_words=reading.queue_words(),

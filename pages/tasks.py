@@ -101,9 +101,8 @@ def _results(task: Snapshot, tab: str) -> dict[str, object]:
     """The variables of the results' template; its context may add to them and replace none."""
     page = results_page(task["kind"])
     results = task.get("results")
-    further = (
-        page.context(task, tab, request.args) if results and page.context and tab not in ("log", "details") else {}
-    )
+    is_asked = bool(results or page.always) and tab not in ("log", "details")
+    further = page.context(task, tab, request.args) if page.context and is_asked else {}
     templates = result_templates(task["kind"], tab) if results else ["results/any.html"]
     brought = {"result_styles": page.styles, "result_scripts": page.scripts}
     return {**further, **brought, "results": results, "results_templates": templates, "raw": task}

@@ -14,13 +14,12 @@ SIGNAL_WORDS = {
 }
 
 
-def size(number: float) -> str:
-    """ "214 kB", "1.9 GB"."""
-    for unit in ("B", "kB", "MB"):
-        if number < 999.5:
-            return f"{number:.0f} {unit}" if unit == "B" or number >= 99.95 else f"{number:.3g} {unit}"
-        number /= 1000
-    return f"{number:.1f} GB"
+def size(octets: float) -> str:
+    """ "214.0 kB", "1.9 GB", in powers of ten, as the pages say it."""
+    for unit, factor in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if octets >= factor:
+            return f"{octets / factor:.1f} {unit}"
+    return f"{octets:.0f} B"
 
 
 def span(seconds: float) -> str:
