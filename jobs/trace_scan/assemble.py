@@ -55,6 +55,8 @@ def documents(seen: Mapping[str, Seen], settings: Artifact | None, keys: Sequenc
             continue
         type_ = each.language.removeprefix(ARTIFACT)
         facts = each.facts
+        if type_ == words.SETTINGS:
+            continue
         if type_ == words.EVIDENCE:
             pieces[path] = facts
             continue

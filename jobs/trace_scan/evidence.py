@@ -37,20 +37,27 @@ class KeyUnusable(ValueError):
     """The configured key file holds no public keys that can be used."""
 
 
-def load_keys(path: Path | None) -> list[Any]:
-    """The public keys of a PEM file, which may hold several. Raises KeyUnusable."""
-    if path is None:
+def key_file(path: Path | None) -> bytes:
+    """The configured public keys as they are written; nothing when none are configured. Raises KeyUnusable."""
+    try:
+        return path.read_bytes()[:MAX_KEY_BYTES] if path else b""
+    except OSError as error:
+        raise KeyUnusable("The file that TRACE_PUBLIC_KEYS names cannot be read. Check its permissions.") from error
+
+
+def load_keys(text: bytes) -> list[Any]:
+    """The public keys in PEM, of which there may be several. Raises KeyUnusable."""
+    if not text:
         return []
     from joserfc.jwk import ECKey
 
     try:
-        text = path.read_bytes()[:MAX_KEY_BYTES]
         parts = re.findall(rb"-----BEGIN PUBLIC KEY-----.+?-----END PUBLIC KEY-----", text, re.DOTALL)
         keys = [ECKey.import_key(part) for part in parts]
-    except (OSError, ValueError, TypeError) as error:
-        raise KeyUnusable(f"The evidence key file {path.name} cannot be read. Check it is PEM.") from error
+    except (ValueError, TypeError) as error:
+        raise KeyUnusable("The file that TRACE_PUBLIC_KEYS names holds a key that is none of P-256 in PEM.") from error
     if not keys:
-        raise KeyUnusable(f"The evidence key file {path.name} holds no public key in PEM.")
+        raise KeyUnusable("The file that TRACE_PUBLIC_KEYS names holds no public key in PEM.")
     return keys
 
 

@@ -27,12 +27,12 @@ from jobs.trace_scan import layout, repositories, rules, saving, walk
 from jobs.trace_scan.assemble import Found, assemble, documents, reason_text
 from jobs.trace_scan.differences import Before, Differences
 from jobs.trace_scan.documents import read_document
-from jobs.trace_scan.evidence import KeyUnusable, load_keys
+from jobs.trace_scan.evidence import KeyUnusable, key_file, load_keys
 from jobs.trace_scan.examine import ARTIFACT, ARTIFACT_MAX_BYTES
 from jobs.trace_scan.found import Artifact
 from jobs.trace_scan.models import TraceArtifact, TraceFinding, TraceScan
 from jobs.trace_scan.params import TraceScanParams, check_params, resource_for, title_for
-from jobs.trace_scan.records import records
+from jobs.trace_scan.records import Record, records
 from jobs.trace_scan.walk import Plan, Seen
 from jobs.trace_scan.words import SETTINGS
 from tasks.context import JobContext
@@ -123,7 +123,7 @@ class _Scan:
         self._listed_at_ns = 0
         self._is_local = not repositories.is_address(params.location)
         self._details: dict[str, Any] = {"artifacts_found": 0, "files_processed": 0, "total_files": 0}
-        self._keys = load_keys(ctx.config.trace_public_keys)
+        self._key_text = key_file(ctx.config.trace_public_keys)
 
     def run(self) -> dict[str, Any]:
         """All phases."""
@@ -136,15 +136,19 @@ class _Scan:
             source = saving.find_source(session, self._params.source)
             sequence = source.sequence if source else 0
             last = saving.last_scan(session, source)
-            known, is_same = walk.unpacked(source.known if source else None)
-            before = Before(session, last.snapshot_id if last else None)
-        planned = walk.plan(files, known, is_same)
+            memory = walk.unpacked(source.known if source else None)
+        planned = walk.plan(files, memory.files, memory.is_same_reader)
         self._compare(planned)
         seen = self._read(planned)
-        paths = {each.path for each in files}
-        changed = walk.changed_paths(known, seen)
-        found = self._validate(seen, settings, wanted, paths, planned, changed if last else {}, before)
-        return self._persist(found, seen, before, changed, sequence)
+        inputs = walk.inputs_digest(seen, planned, self._key_text)
+        known = walk.packed(seen, inputs)
+        if last and inputs == memory.inputs:
+            return self._repeat(last, known, sequence)
+        with ctx.database.read() as session:
+            before = Before(session, last.snapshot_id if last else None)
+        changed = walk.changed_paths(memory.files, seen)
+        found = self._validate(seen, settings, wanted, planned, changed if last else {}, before)
+        return self._persist(found, known, before, changed, sequence)
 
     # Discovery, fetch, compare
 
@@ -271,16 +275,16 @@ class _Scan:
         seen: dict[str, Seen],
         settings: Artifact | None,
         wanted: rules.Rules,
-        paths: set[str],
         planned: Plan,
         changed: dict[str, str],
         before: Before,
     ) -> Found:
         ctx = self._ctx
         ctx.phase("validate", total=15)
-        made = documents(seen, settings, self._keys)
+        made = documents(seen, settings, load_keys(self._key_text))
         ctx.update(done=5, step="Following the links", artifacts_found=len(made))
         skipped = [(each.path, each.reason or "") for each in planned.skipped]
+        paths = {each.path for each in planned.files}
         found = assemble(seen, made, wanted, paths, skipped, changed.keys(), before.look_again, ctx.check_cancelled)
         ctx.update(done=15, step="", artifacts_found=len(found.graph.artifacts))
         numbers = found.numbers
@@ -292,8 +296,21 @@ class _Scan:
 
     # Persist
 
+    def _repeat(self, last: TraceScan, known: bytes, sequence: int) -> dict[str, Any]:
+        """Nothing that a result depends on has changed: what the last scan found is what this one finds."""
+        ctx = self._ctx
+        ctx.phase("validate", total=15)
+        numbers = last.counters["numbers"]
+        ctx.update(done=15, artifacts_found=numbers["artifacts"])
+        ctx.phase_note("as at the last scan")
+        ctx.log("Nothing has changed since the last scan, so its links hold")
+        ctx.phase("persist", total=30)
+        none = ("artifacts_created", "artifacts_updated", "artifacts_removed", "changed_files")
+        counters = last.counters | {"numbers": numbers | dict.fromkeys(none, 0)}
+        return self._save(counters, known, sequence, {}, [], last.snapshot_id)
+
     def _persist(
-        self, found: Found, seen: dict[str, Seen], before: Before, changed: dict[str, str], sequence: int
+        self, found: Found, known: bytes, before: Before, changed: dict[str, str], sequence: int
     ) -> dict[str, Any]:
         ctx = self._ctx
         ctx.phase("persist", total=30)
@@ -316,18 +333,26 @@ class _Scan:
             f"{numbers['missing_links']:,} missing; {numbers['traced']:,} of {numbers['requirements']:,} requirements "
             f"are traced to a test; {len(changed):,} files changed"
         )
+        return self._save(counters, known, sequence, parts, differences.rows(), None)
+
+    def _save(
+        self,
+        counters: dict[str, Any],
+        known: bytes,
+        sequence: int,
+        parts: dict[Any, list[Record]],
+        changes: list[Record],
+        snapshot_id: int | None,
+    ) -> dict[str, Any]:
+        """Store the scan; `snapshot_id` where it found what an earlier one found."""
+        ctx = self._ctx
         scan = TraceScan(task_id=ctx.task_id, repository_id=self._params.repository_id, commit=self._commit)
         scan.started_at, scan.finished_at, scan.counters = self._started_at, utc_now(), counters
         scan.duration_ms = round(1000 * (time.monotonic() - self._started))
         # The last moment for a cancel is before the commit: once the scan is visible, its task must end as completed.
         saving.save(
             ctx.database,
-            self._params.source,
-            sequence,
-            scan,
-            parts,
-            differences,
-            walk.packed(seen),
+            saving.Result(self._params.source, sequence, scan, parts, changes, known, snapshot_id),
             lambda done, step: ctx.update(done=done, step=step),
         )
         return results_of(scan)

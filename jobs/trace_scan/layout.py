@@ -55,10 +55,11 @@ GENERATED = "generated"
 
 def language_of(path: str) -> str | None:
     """The language whose comments this file has, or None for one that is not read for annotations."""
-    name = PurePosixPath(path).name
+    name = path.rpartition("/")[2]
+    stem, dot, ending = name.rpartition(".")
     if name == "Dockerfile" or name.startswith("Dockerfile.") or name.endswith(".dockerfile"):
         return "dockerfile"
-    return LANGUAGES.get(PurePosixPath(name).suffix.lower())
+    return LANGUAGES.get(dot + ending.lower()) if stem else None
 
 
 def generated_reason(path: str) -> str | None:

@@ -34,7 +34,7 @@ def records(found: Found) -> dict[Any, list[Record]]:
         TraceRow: (_row(found, each) for each in found.rows),
     }
     return {
-        model: [_clean(row) | {"position": position} for position, row in enumerate(rows)]
+        model: [_storable(row) | {"position": position} for position, row in enumerate(rows)]
         for model, rows in parts.items()
     }
 
@@ -48,8 +48,15 @@ def digest_of(made: dict[Any, list[Record]]) -> str:
     return digest.hexdigest()
 
 
+def _storable(row: Record) -> Record:
+    """The row with nothing in it that a database cannot hold: no NUL, no lone surrogate."""
+    try:
+        return _clean(row) if b"\\u0000" in orjson.dumps(row) else row
+    except TypeError:
+        return _clean(row)  # type: ignore[no-any-return]
+
+
 def _clean(value: Any) -> Any:
-    """What both databases can hold: no NUL, no lone surrogate."""
     if isinstance(value, str):
         return value.encode("utf-8", "replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")
     if isinstance(value, dict):

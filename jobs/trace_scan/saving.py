@@ -4,21 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import insert, select, update
 from sqlalchemy.orm import Session, undefer
 
 from database import Database
-from jobs.trace_scan.differences import Differences
-from jobs.trace_scan.models import (
-    TraceArtifact,
-    TraceChange,
-    TraceLink,
-    TraceScan,
-    TraceSnapshot,
-    TraceSource,
-)
+from jobs.trace_scan.models import TraceChange, TraceScan, TraceSnapshot, TraceSource
 from jobs.trace_scan.records import Record, digest_of
 
 CHUNK = 500
@@ -47,45 +39,51 @@ def last_scan(session: Session, source: TraceSource | None) -> TraceScan | None:
     return session.scalar(query.order_by(TraceScan.sequence.desc()).limit(1))
 
 
-def save(
-    database: Database,
-    source: str,
-    sequence: int,
-    scan: TraceScan,
-    parts: dict[Any, list[Record]],
-    differences: Differences,
-    known: bytes,
-    on_step: Callable[[int, str], None],
-) -> None:
-    """Store everything or nothing. `sequence` is that of the source when it was compared with; `on_step` is told how
-    far it is (0 to 30) and may raise to stop. Raises Overtaken.
+class Result(NamedTuple):
+    """What is stored. `sequence` is the source's when it was compared with; `known` what it is to remember;
+    `snapshot_id` an earlier snapshot that says the same, or None to store `parts`.
     """
-    found = digest_of(parts)
+
+    source: str
+    sequence: int
+    scan: TraceScan
+    parts: dict[Any, list[Record]]
+    changes: list[Record]
+    known: bytes
+    snapshot_id: int | None
+
+
+def save(database: Database, result: Result, on_step: Callable[[int, str], None]) -> None:
+    """Store everything or nothing. `on_step` hears how far it is (0 to 30) and may raise to stop. Raises Overtaken."""
+    scan = result.scan
     with database.write() as session:
-        row = _claim(session, source, sequence)
-        last = last_scan(session, row)
-        snapshot = session.get(TraceSnapshot, last.snapshot_id) if last else None
-        if snapshot is None or snapshot.digest != found:
-            snapshot = TraceSnapshot(source_id=row.id, digest=found)
-            session.add(snapshot)
-            session.flush()
-            _insert(session, TraceArtifact, parts[TraceArtifact], {"snapshot_id": snapshot.id})
-            on_step(10, "Saving checksums")
-            session.execute(update(TraceSource).where(TraceSource.id == row.id).values(known=known))
-            on_step(15, "Saving links")
-            _insert(session, TraceLink, parts[TraceLink], {"snapshot_id": snapshot.id})
-            on_step(20, "Saving tests, findings and evidence")
-            for model, rows in parts.items():
-                if model not in (TraceArtifact, TraceLink):
-                    _insert(session, model, rows, {"snapshot_id": snapshot.id})
-        else:
-            session.execute(update(TraceSource).where(TraceSource.id == row.id).values(known=known))
-        on_step(25, "Finishing")
-        scan.source_id, scan.snapshot_id, scan.sequence = row.id, snapshot.id, row.sequence
+        row = _claim(session, result.source, result.sequence)
+        scan.snapshot_id = result.snapshot_id or _snapshot(session, row, result.parts, on_step)
+        on_step(25, "Saving checksums and changes")
+        session.execute(update(TraceSource).where(TraceSource.id == row.id).values(known=result.known))
+        scan.source_id, scan.sequence = row.id, row.sequence
         session.add(scan)
         session.flush()
-        _insert(session, TraceChange, differences.rows(), {"scan_id": scan.id})
+        _insert(session, TraceChange, result.changes, {"scan_id": scan.id})
         on_step(30, "")
+
+
+def _snapshot(
+    session: Session, row: TraceSource, parts: dict[Any, list[Record]], on_step: Callable[[int, str], None]
+) -> int:
+    """The number of a snapshot with these rows: the last scan's, if it is the same, else a new one."""
+    found = digest_of(parts)
+    last = last_scan(session, row)
+    before = session.get(TraceSnapshot, last.snapshot_id) if last else None
+    if before is not None and before.digest == found:
+        return before.id
+    snapshot = TraceSnapshot(source_id=row.id, digest=found)
+    session.add(snapshot)
+    session.flush()
+    for number, (model, rows) in enumerate(parts.items()):
+        on_step(5 * number, f"Saving {model.__tablename__.removeprefix('trace_')}")
+        _insert(session, model, rows, {"snapshot_id": snapshot.id})
+    return snapshot.id
 
 
 def _claim(session: Session, source: str, sequence: int) -> TraceSource:

@@ -10,14 +10,14 @@ from dataclasses import dataclass, field
 from functools import cache
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
 from jobs.code_scan.reasons import PASSING
 from jobs.repository.discovery import NO_READER, TOO_LARGE, Filters, Found, Listing, list_files
 from jobs.repository.ignoring import exclusion
-from jobs.trace_scan import layout
+from jobs.trace_scan import layout, words
 from jobs.trace_scan.examine import ARTIFACT, EVIDENCE_MAX_BYTES, max_bytes
 from jobs.trace_scan.tracked import tracked_paths
 
@@ -69,6 +69,8 @@ def listing(root: Path, folder: str, on_progress: Callable[[int], None]) -> List
         if path.startswith(folder + "/"):
             type_ = layout.artifact_type(path, folder)
             return ARTIFACT + type_ if type_ else None
+        if path == layout.SETTINGS_FILE:
+            return ARTIFACT + words.SETTINGS
         return layout.language_of(path)
 
     filters = Filters(language, (), EXCLUDED, EVIDENCE_MAX_BYTES)
@@ -135,21 +137,48 @@ def trusted_mtime(found: Found, listed_at_ns: int) -> int:
     return found.mtime_ns if found.mtime_ns < listed_at_ns - RACY_NS else 0
 
 
-def packed(seen: dict[str, Seen]) -> bytes:
+@cache
+def _scanner_version() -> bytes:
+    """A digest of all code that a result depends on."""
+    digest = blake2b(digest_size=16)
+    for file in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(file.read_bytes())
+    return digest.digest()
+
+
+def inputs_digest(seen: dict[str, Seen], made: Plan, keys: bytes) -> str:
+    """A digest of everything that a result depends on: the same inputs need not be put together again."""
+    digest = blake2b(_scanner_version(), digest_size=16)
+    read = [[path, each.language, each.digest, each.reason] for path, each in sorted(seen.items())]
+    skipped = [[each.path, each.reason] for each in made.skipped]
+    digest.update(orjson.dumps([read, skipped, [each.path for each in made.files]]))
+    digest.update(keys)
+    return digest.hexdigest()
+
+
+def packed(seen: dict[str, Seen], inputs: str) -> bytes:
     """What a source remembers of its newest scan."""
     rows = [
         [path, each.size, each.mtime_ns, each.language, each.digest, each.facts, each.reason, each.note]
         for path, each in seen.items()
     ]
-    return zlib.compress(orjson.dumps([reader_version(), rows]), 1)
+    return zlib.compress(orjson.dumps([reader_version(), inputs, rows]), 1)
 
 
-def unpacked(data: bytes | None) -> tuple[dict[str, Seen], bool]:
-    """What was remembered, and whether the same reader read it."""
+class Memory(NamedTuple):
+    """What a source remembers: files by path, the digest of all inputs, and whether the same reader read them."""
+
+    files: dict[str, Seen]
+    inputs: str
+    is_same_reader: bool
+
+
+def unpacked(data: bytes | None) -> Memory:
+    """What was remembered; nothing before the first scan."""
     if data is None:
-        return {}, True
-    version, rows = orjson.loads(zlib.decompress(data))
-    return {path: Seen(*rest) for path, *rest in rows}, version == reader_version()
+        return Memory({}, "", True)
+    version, inputs, rows = orjson.loads(zlib.decompress(data))
+    return Memory({path: Seen(*rest) for path, *rest in rows}, inputs, version == reader_version())
 
 
 def changed_paths(before: dict[str, Seen], after: dict[str, Seen]) -> dict[str, str]:
