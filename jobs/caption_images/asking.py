@@ -94,15 +94,27 @@ class Question:
         if len(body) > MAX_ANSWER_BYTES:
             raise AnswerRefused(f"{self.place} answered with more than a description.")
         if status in (408, 425, 429) or status >= 500:
-            raise ServerAway(f"{self.place} answered {status}{_said(body)}.", _seconds(retry_after))
+            raise ServerAway(f"{self.place} answered {status}{self._said(body)}.", _seconds(retry_after))
         if status in (401, 403):  # what such an answer says often repeats a part of the key
             raise RequestRefused(f"{self.place} answered {status}: it does not take the key. Ask an admin to look.")
         if status != 200:
-            raise RequestRefused(f"{self.place} answered {status}{_said(body)}.")
+            raise RequestRefused(f"{self.place} answered {status}{self._said(body)}.")
         try:
             return orjson.loads(body)
         except orjson.JSONDecodeError as error:
             raise AnswerRefused(f"{self.place} answered with something that is not JSON.") from error
+
+    def _said(self, body: bytes) -> str:
+        """What the server says about its refusal, cut short and without our key; nothing where it is not JSON."""
+        try:
+            error = orjson.loads(body).get("error")
+        except (orjson.JSONDecodeError, AttributeError):
+            return ""
+        text = str((error.get("message") if isinstance(error, dict) else error) or "")
+        if secret := self._headers.get("Authorization", "").removeprefix("Bearer "):
+            text = text.replace(secret, "…")
+        words = " ".join("".join(each if each.isprintable() else " " for each in text).split())[:SHOWN_CHARS]
+        return f": {words.rstrip('.')}" if words else ""
 
 
 def _exchange(
@@ -145,14 +157,3 @@ def _reason(error: Exception) -> str:
 
 def _seconds(text: str | None) -> float:
     return float(text) if text and text.isascii() and text.isdigit() and len(text) < 5 else 0.0
-
-
-def _said(body: bytes) -> str:
-    """What the server says about its refusal, cut short; nothing where it does not say it in JSON."""
-    try:
-        error = orjson.loads(body).get("error")
-    except (orjson.JSONDecodeError, AttributeError):
-        return ""
-    text = error.get("message") if isinstance(error, dict) else error
-    words = " ".join("".join(each if each.isprintable() else " " for each in str(text or "")).split())[:SHOWN_CHARS]
-    return f": {words.rstrip('.')}" if words else ""

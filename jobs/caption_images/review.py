@@ -54,8 +54,10 @@ class Decision:
 def counts(session: Session, task_id: str) -> dict[str, int]:
     """How many images stand at each status, and `total`."""
     query = select(CaptionImage.status, func.count()).where(CaptionImage.task_id == task_id)
-    found = dict(session.execute(query.group_by(CaptionImage.status)).tuples().all())
-    return {**{status: found.get(status, 0) for status in STATUSES}, "total": sum(found.values())}
+    found = dict.fromkeys(STATUSES, 0)
+    for status, number in session.execute(query.group_by(CaptionImage.status)):
+        found[status] = number
+    return found | {"total": sum(found.values())}
 
 
 def counts_of(session: Session, task_ids: Sequence[str]) -> dict[str, dict[str, int]]:
