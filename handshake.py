@@ -41,7 +41,8 @@ def request_of(data: bytes) -> dict[str, str] | None:
         if key in request or key in _OF_A_BODY:
             return None
         request[key] = value.lstrip(" ")
-    if request.get("HTTP_UPGRADE", "").lower() != "websocket":
+    is_upgrade = "upgrade" in request.get("HTTP_CONNECTION", "").lower()
+    if not is_upgrade or request.get("HTTP_UPGRADE", "").lower() != "websocket":
         return None
     return request
 
@@ -72,6 +73,8 @@ class Handshake:
                 self._sock.shutdown(socket.SHUT_RDWR)
 
     def _start(self, status: str, headers: Iterable[tuple[str, str]], _error: object = None) -> Any:
+        if status.startswith("2"):
+            return  # what Engine.IO says after it has served an upgrade: by then the connection speaks WebSocket
         lines = [f"HTTP/1.1 {status}", *(f"{name}: {value}" for name, value in headers), "Connection: close"]
         self._head = ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
 

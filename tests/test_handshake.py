@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -49,6 +49,7 @@ def test_a_websockets_request_is_understood() -> None:
     "data",
     [
         pytest.param(request(without="Upgrade"), id="no upgrade"),
+        pytest.param(request(without="Connection"), id="an upgrade that the connection is not asked for"),
         pytest.param(request(first="GET /health HTTP/1.1"), id="another path"),
         pytest.param(request(first="GET /socket.io/../x?EIO=4 HTTP/1.1"), id="a path below"),
         pytest.param(request(first="POST /socket.io/?EIO=4 HTTP/1.1"), id="another method"),
@@ -88,3 +89,17 @@ def test_a_client_that_says_nothing_and_leaves_is_left_to_the_general_way(
     client, served = pair
     client.shutdown(socket.SHUT_WR)
     assert handshake.take(served) is None
+
+
+@pytest.mark.parametrize(("status", "said"), [("400 Bad Request", b"HTTP/1.1 400 Bad Request\r\n"), ("200 OK", b"")])
+def test_a_refusal_is_answered_and_nothing_is_said_after_a_websocket_has_been_served(
+    status: str, said: bytes, pair: tuple[socket.socket, socket.socket]
+) -> None:
+    def application(_environ: object, start_response: Callable[..., object]) -> list[bytes]:
+        start_response(status, [])
+        return []
+
+    client, served = pair
+    handshake.Handshake(served, application, {}).run()
+    served.close()
+    assert client.recv(65536)[: len(said) or None] == said
