@@ -43,7 +43,9 @@ PARENT_FIELDS = {
     "implements": words.IMPLEMENTS,
 }
 FILE_FIELDS = {"source_files": words.SOURCE_FILE, "test_files": words.TEST_FILE}
-_STORY_LINES = re.compile(r"^\s*[-*]?\s*\*\*(As an?|I want|So that)\*\*:?\s*(.+)$", re.IGNORECASE | re.MULTILINE)
+_STORY_LINES = re.compile(
+    r"^[ \t]*(?:[-*][ \t]+)?\*\*(As an?|I want|So that)\*\*:?[ \t]*(\S.*)$", re.IGNORECASE | re.MULTILINE
+)
 
 
 def snake(name: str) -> str:

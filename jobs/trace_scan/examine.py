@@ -23,9 +23,12 @@ SOURCE_MAX_BYTES = 2_000_000
 MAX_LINE_CHARS = 1_000_000
 
 # Whether a test file holds any test at all. A search, for a wrong answer costs one line in a list, not a link.
-_SCRIPT = rb"\b(?:it|test|describe|specify)(?:\.\w+)*\s*(?:\(\s*[\"'`]|\([^()\n]{0,200}\)\s*\(\s*[\"'`]|`)"
+_SCRIPT = (
+    rb"\b(?:it|test|describe|specify)(?:\.\w{1,40}){0,4}[ \t]{0,20}"
+    rb"(?:\(\s{0,200}[\"'`]|\([^()\n]{0,200}\)[ \t]{0,20}\(\s{0,200}[\"'`]|`)"
+)
 _HAS_TEST = {
-    "python": rb"^\s*(?:async\s+)?def test|^class Test",
+    "python": rb"^[ \t]*(?:async[ \t]+)?def test|^class Test",
     **dict.fromkeys(("typescript", "tsx", "javascript", "vue"), _SCRIPT),
     **dict.fromkeys(("java", "kotlin"), rb"@(?:Parameterized|Repeated)?Test\b|@TestFactory\b|@Property\b"),
     "csharp": rb"\[(?:Fact|Theory|Test|TestMethod|DataTestMethod|TestCase)\b",
@@ -35,7 +38,7 @@ _HAS_TEST = {
     **dict.fromkeys(("c", "cpp"), rb"\b(?:TEST|TEST_F|TEST_P|TEST_CASE|SCENARIO|BOOST_AUTO_TEST_CASE)\s*\("),
     "php": rb"\bfunction test|@test\b|#\[Test|\b(?:it|test)\(\s*[\"']",
     "ruby": rb"\b(?:it|test|scenario|specify)\s+[\"']|\bdef test_",
-    "bash": rb"^@test\b|^\s*(?:function\s+)?test\w*\s*\(\)",
+    "bash": rb"^@test\b|^[ \t]*(?:function[ \t]+)?test\w{0,80}[ \t]*\(\)",
     "lua": rb"\b(?:it|describe)\s*\(",
 }
 HAS_TEST = {language: re.compile(pattern, re.MULTILINE) for language, pattern in _HAS_TEST.items()}

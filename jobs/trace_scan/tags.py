@@ -54,7 +54,7 @@ MAY_HOLD = re.compile(
 _DECORATION = re.compile(r"\s*(?:<!--+|@\*|/\*+!?|\*+(?!/)|/{2,}!?|\#+!?|--+(?:\[\[)?|;+|=begin)*\s*")
 _XML = re.compile(r"(?:</?[A-Za-z][\w:.-]*(?:\s[^<>]{0,200})?/?>\s*)+")
 _TAG = re.compile(r"@([A-Za-z][A-Za-z-]*[A-Za-z])(?![\w(.-])(:?)(.*)", re.DOTALL)
-_END = re.compile(r"\s*(?:\*+/|--+>|\*@|\]\])?\s*\Z")
+_ENDS = ("*/", "-->", "*@", "]]")
 
 
 class TagLine(NamedTuple):
@@ -141,8 +141,9 @@ def _take(tag: TagLine, made: dict[str, Any], said: Findings) -> None:
 
 
 def _clean(text: str) -> str:
-    end = _END.search(text)
-    return (text[: end.start()] if end else text).strip()
+    text = text.strip()
+    end = next((each for each in _ENDS if text.endswith(each)), "")
+    return text.removesuffix(end).rstrip("*- ") if end else text
 
 
 def _take_link(tag: TagLine, text: str, made: dict[str, Any], said: Findings) -> bool:
