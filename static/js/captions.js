@@ -115,8 +115,8 @@ const page = document.querySelector('[data-page="captions"]');
 if (page) {
   const form = find(page, "caption-form");
   const text = form ? new CaptionText(form) : null;
-  for (const link of findAll(page, "zoom")) {
-    link.addEventListener("click", (event) => {
+  for (const part of [...findAll(page, "zoom"), ...findAll(page, "frame")]) {
+    part.addEventListener("click", (event) => {
       if (event.metaKey || event.ctrlKey || event.shiftKey) return;
       event.preventDefault();
       zoom(find(page, "figure"));

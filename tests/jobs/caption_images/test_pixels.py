@@ -1,4 +1,4 @@
-"""What is read of an image, and what images do to whoever reads them: hostile files cost their own error and no more."""
+"""What is read of an image, and what images do to who reads them: hostile files cost their own error and no more."""
 
 from __future__ import annotations
 

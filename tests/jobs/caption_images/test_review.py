@@ -27,11 +27,22 @@ def captioned(database: Database, *names: str, **fields: object) -> str:
     with database.write() as session:
         for position, name in enumerate(names):
             values = {
-                "task_id": task_id, "owner_id": owner.id, "position": position, "name": name, "digest": f"{position:064d}",
-                "status": "review", "caption": DRAFTED, "drafted": DRAFTED, "is_decorative": False, "captioner": "draft",
-                "model": "measured", "size": 5000, "facts": {"width": 30, "height": 20, "format": "JPEG"}, "revision": 1,
+                "task_id": task_id,
+                "owner_id": owner.id,
+                "position": position,
+                "name": name,
+                "digest": f"{position:064d}",
+                "status": "review",
+                "caption": DRAFTED,
+                "drafted": DRAFTED,
+                "is_decorative": False,
+                "captioner": "draft",
+                "model": "measured",
+                "size": 5000,
+                "facts": {"width": 30, "height": 20, "format": "JPEG"},
+                "revision": 1,
                 "made_at": utc_now(),
-            }  # fmt: skip
+            }
             session.add(CaptionImage(**(values | fields)))
     return task_id
 
