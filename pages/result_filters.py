@@ -41,7 +41,8 @@ class Asked:
     def chip(self, name: str, title: str, options: Sequence[Option]) -> dict[str, Any]:
         """The filter of this name: set, with the way to clear it; else with (value, word, count) to choose from."""
         if name in self.values:
-            said = next((word for value, word, _ in options if value == self.values[name]), self.values[name])
+            known = {value: word for value, word, _ in options}
+            said = " or ".join(known.get(value, value) for value in self.values[name].split(","))
             return {"title": title, "set": True, "value": said, "clear_href": self.href(**{name: ""})}
         choices = [
             {

@@ -37,8 +37,8 @@ from pages.trace_words import (
 Args = Mapping[str, str]
 
 TABS = (
-    Tab("matrix", "Matrix"),
-    Tab("artifacts", "Artifacts"),
+    Tab("matrix", "Matrix", "requirements"),
+    Tab("artifacts", "Artifacts", "artifacts"),
     Tab("findings", "Findings"),
     Tab("changes", "Changes", "changed_files"),
 )
@@ -56,6 +56,7 @@ SHARED = {
     "severity_words": SEVERITY_WORDS,
     "type_words": trace.ARTIFACT_TYPES,
     "state_words": trace.ARTIFACT_STATES,
+    "relation_words": trace.RELATIONS,
     "place": place,
 }
 
@@ -176,7 +177,6 @@ def _artifacts(session: Session, scan_id: str, args: Args) -> dict[str, Any]:
         ],
         "chosen": chosen,
         "facts": field_facts(chosen["fields"]) if chosen else [],
-        "relation_words": trace.RELATIONS,
         "page": {"cursor": args["cursor"]} if args.get("cursor") else {},
         "next_href": asked.href(cursor=found["next_cursor"]) if found["next_cursor"] else "",
     }

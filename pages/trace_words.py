@@ -84,7 +84,7 @@ COUNTERS = (
     ("artifacts", "Artifacts", "", "artifacts"),
     ("links", "Links", "", ""),
     ("broken_links", "Broken", "failed", "findings?kind=broken"),
-    ("missing_links", "Missing", "missing", "findings?kind=missing"),
+    ("missing_links", "Missing", "missing", "findings?kind=missing,unannotated_test"),
     ("look_again", "To look at again", "look", "matrix?show=look_again"),
 )
 
@@ -99,7 +99,14 @@ def counters(summary: Mapping[str, Any]) -> list[dict[str, str]]:
         return f"{change[name]:+,} since the last scan" if change[name] else "no change"
 
     return [
-        {"label": label, "icon": icon, "value": words.count(numbers[name]), "note": note(name), "href": href}
+        {
+            "label": label,
+            "icon": icon,
+            "tone": ("ink-fail" if icon == "failed" else "ink-warn") if numbers[name] else "quiet",
+            "value": words.count(numbers[name]),
+            "note": note(name),
+            "href": href,
+        }
         for name, label, icon, href in COUNTERS
     ]
 
