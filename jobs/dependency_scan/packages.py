@@ -14,7 +14,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 MAX_PACKAGES = 200_000  # of one file
 MAX_NAME = 300
 MAX_VERSION = 200
-MAX_PATH_NAMES = 12
+KEPT_ENDS = 6  # names of a long way, at each end
 
 PYPI, NPM, CRATES, GO, PACKAGIST, RUBYGEMS = "PyPI", "npm", "crates.io", "Go", "Packagist", "RubyGems"
 DEBIAN = "Debian"
@@ -95,7 +95,7 @@ def sound(package: Package) -> Package:
         name=name or "(no name)",
         version=version or None,
         reason=reason,
-        via=tuple(clean(each, MAX_NAME) for each in package.via[:MAX_PATH_NAMES]),
+        via=tuple(clean(each, MAX_NAME) for each in package.via[: 2 * KEPT_ENDS + 1]),
         condition=package.condition and clean(package.condition, MAX_NAME),
     )
 
@@ -139,26 +139,30 @@ class Tree(Generic[Key]):
         )
         self._own = own
         self._parent: dict[Key, Key | None] = dict.fromkeys(sorted(first, key=str))
+        self._depth: dict[Key, int] = dict.fromkeys(self._parent, 0)
+        self._begin: dict[Key, tuple[str, ...]] = dict.fromkeys(self._parent, ())
         pending = deque(self._parent)
         while pending:
             key = pending.popleft()
             for each in needs.get(key, ()):
                 if each in names and each not in self._parent and each not in own:
-                    self._parent[each] = key
+                    self._parent[each], self._depth[each] = key, self._depth[key] + 1
+                    begin = self._begin[key]
+                    self._begin[each] = begin if len(begin) == KEPT_ENDS else (*begin, names[key])
                     pending.append(each)
 
     def place(self, key: Key) -> Place:
-        """Where `key` stands; unknown when nothing leads to it."""
+        """Where `key` stands; unknown when nothing leads to it. Of a long way, both ends are told."""
         needing = len(self._needed_by.get(key, set()) - self._own)
         if key not in self._parent:
             return Place(None, (), needing)
-        via: list[str] = []
-        parent = self._parent[key]
-        while parent is not None:
-            via.append(self._names[parent])
-            parent = self._parent[parent]
-        if not via:
+        depth = self._depth[key]
+        if depth == 0:
             return Place(DIRECT, (), needing)
-        if len(via) > MAX_PATH_NAMES:
-            via = [*via[: MAX_PATH_NAMES // 2], "…", *via[-MAX_PATH_NAMES // 2 + 1 :]]
-        return Place(TRANSITIVE, tuple(reversed(via)), max(needing - 1, 0))
+        end: list[str] = []
+        parent = self._parent[key]
+        while parent is not None and (depth <= 2 * KEPT_ENDS or len(end) < KEPT_ENDS):
+            end.append(self._names[parent])
+            parent = self._parent[parent]
+        via = tuple(reversed(end)) if parent is None else (*self._begin[key], "…", *reversed(end))
+        return Place(TRANSITIVE, via, max(needing - 1, 0))

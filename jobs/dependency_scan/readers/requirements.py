@@ -27,6 +27,7 @@ MAX_REQUIREMENT = 4_000
 _COMMENT = re.compile(r"(?:^|[ \t])#")
 _INCLUDE = re.compile(r"(?:-r|--requirement)[ \t=]*(\S.*)")
 _EDITABLE = re.compile(r"(?:-e|--editable)[ \t=]*(\S.*)")
+_PIN = re.compile(r"([A-Za-z0-9][\w.-]{0,200})(?:\[[^\]]{0,200}\])?[ \t]*===?[ \t]*([^\s;,=]+)")
 _VCS = re.compile(r"(?:git|hg|svn|bzr)\+")
 
 
@@ -117,6 +118,8 @@ def _package(line: _Line) -> Package:
     try:
         wanted = Requirement(text)
     except InvalidRequirement:
+        if pin := _PIN.fullmatch(text):  # a version that cannot be ordered is said as one
+            return Package(PYPI, str(canonicalize_name(pin[1])), pin[2], line.number)
         return _from_elsewhere(text, line.number)
     name = str(canonicalize_name(wanted.name))
     condition = str(wanted.marker) if wanted.marker else None
