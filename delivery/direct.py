@@ -263,7 +263,8 @@ class DirectSocket(engineio.socket.Socket):  # type: ignore[misc]
     def _take_probe(self, text: str) -> None:
         if text != "2probe":
             raise Malformed("an upgrade without a probe")
-        self._write_raw(frames.frame(b"3probe"))
+        with contextlib.suppress(OSError):  # whatever waits is for the poll: nothing has been begun here
+            self._raw.send(frames.frame(b"3probe"))
         self.queue.put(Packet(NOOP))  # ends the poll that waits
         self._take = DirectSocket._take_upgrade
 
