@@ -9,6 +9,7 @@ from __future__ import annotations
 from flask import Flask
 
 from pages import (
+    advisory_update,
     captions,
     code_scan,
     command,
@@ -28,6 +29,7 @@ def register(app: Flask) -> None:
     """Add the pages and what their frame needs (filters, navigation, theme) to `app`."""
     frame.prepare(app)
     reading.prepare(app)
+    advisory_update.register(app)
     code_scan.register()
     command.register()
     dependency_scan.register(app)

@@ -67,7 +67,7 @@ class NotEvaluated:
 
 @dataclass(frozen=True, slots=True)
 class DataSet:
-    """The imported data of one ecosystem."""
+    """The imported data of one ecosystem. `unreadable` records of its source could not be taken."""
 
     ecosystem: str
     records: int
@@ -77,6 +77,7 @@ class DataSet:
     data_date: datetime | None
     imported_at: datetime
     checked_at: datetime
+    unreadable: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -254,7 +254,7 @@ class _Update:
 
     def _sums(self, read: _Read) -> dict[str, int]:
         targets = self._writer.targets.values()
-        sums = {name: sum(each.tally[name] for each in targets) for name in ("added", "updated", "unchanged")}
+        sums = {name: sum(each.tally[name] for each in targets) for name in TALLY}
         return {**sums, "unreadable": len(read.unreadable)}
 
     # Switch

@@ -43,7 +43,8 @@ class EcosystemRow(NamedTuple):
         """What people and scans want to know of it."""
         source = self.source or ""
         times = (self.data_date, self.imported_at, self.checked_at)
-        return DataSet(self.name, self.records, self.packages, source, self.licence, *times)
+        unreadable = self.counters.get("unreadable", 0)
+        return DataSet(self.name, self.records, self.packages, source, self.licence, *times, unreadable)
 
 
 class _Said(NamedTuple):
