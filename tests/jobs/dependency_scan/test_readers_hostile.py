@@ -17,20 +17,22 @@ from jobs.dependency_scan.readers import READERS
 pytestmark = pytest.mark.req("B10", "D9")
 
 MANY = 10_000_000
+PNPM = "lockfileVersion: '9.0'\n"
+FOLDER = '{"dependencies":{"a":'
 BOMBS: dict[str, tuple[str, str]] = {
     "brackets in JSON": ("package-lock.json", "[" * 200_000),
     "objects in JSON": ("composer.lock", '{"packages":' * 100_000),
     "brackets in TOML": ("uv.lock", "a = " + "[" * 100_000),
     "tables in TOML": ("Cargo.lock", "[" + "a." * 50_000 + "a]\n"),
     "dots in TOML": ("poetry.lock", ".".join(["a"] * 50_000) + " = 1\n"),
-    "flows in YAML": ("pnpm-lock.yaml", "lockfileVersion: '9.0'\na: " + "[" * 100_000),
+    "flows in YAML": ("pnpm-lock.yaml", PNPM + "a: " + "[" * 100_000),
     "indents in YAML": ("pnpm-lock.yaml", "".join(" " * n + "a:\n" for n in range(3_000))),
     "laughter in YAML": (
         "pnpm-lock.yaml",
-        "lockfileVersion: '9.0'\na0: &a0 [x, x]\n" + "".join(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]\n" for n in range(1, 60)),
+        PNPM + "a0: &a0 [x, x]\n" + "".join(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]\n" for n in range(1, 60)),
     ),
-    "objects as YAML tags": ("pnpm-lock.yaml", "lockfileVersion: '9.0'\npackages: !!python/object/apply:os.system [id]\n"),
-    "folders in npm": ("package-lock.json", '{"dependencies":' + '{"a":{"version":"1","dependencies":' * 300 + "{}" + "}}" * 300 + "}"),
+    "objects as YAML tags": ("pnpm-lock.yaml", PNPM + "packages: !!python/object/apply:os.system [id]\n"),
+    "folders in npm": ("package-lock.json", FOLDER * 300 + "{}" + "}}" * 300),
     "a line for yarn": ("yarn.lock", "# yarn lockfile v1\n\n" + '"' + "a" * MANY + '"'),
     "specs for yarn": ("yarn.lock", "# yarn lockfile v1\n\n" + '"a@1",' * 100_000 + "b@1:\n"),
     "a line for Gemfile.lock": ("Gemfile.lock", "GEM\n  specs:\n    " + "a" * MANY),

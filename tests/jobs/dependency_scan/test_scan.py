@@ -79,7 +79,7 @@ def test_each_thing_that_was_not_evaluated_makes_the_scan_incomplete(recorder: M
     write(
         repository,
         {
-            "more/requirements.txt": "requests>=2\nlabkit @ git+https://git.example.org/labkit.git\nodd==1.0-what-is-it\n",
+            "more/requirements.txt": "requests>=2\nlabkit @ git+https://git.example.org/labkit.git\njinja2==3.1-what-is-it\n",
             "broken/package-lock.json": "{",
             "mix.lock": "%{}",
             "link/requirements.txt": "",
@@ -134,7 +134,7 @@ def test_includes_are_followed_inside_the_folder_and_in_circles_once(recorder: M
     write(
         repository,
         {
-            "requirements.txt": "-r pins/base.txt\n-r https://example.org/more.txt\n-r ../../outside.txt\n-r gone.txt\n",
+            "requirements.txt": "-r pins/base.txt\n-r https://example.org/a.txt\n-r ../../outside.txt\n-r gone.txt\n",
             "pins/base.txt": "jinja2==3.1.2\n-r ../requirements.txt\n-r base.txt\n",
             "../outside.txt": "secret==1.0\n",
         },
@@ -149,7 +149,7 @@ def test_includes_are_followed_inside_the_folder_and_in_circles_once(recorder: M
     assert sorted(problems) == [
         ("gone.txt", "is gone"),
         ("requirements.txt", "includes ../../outside.txt, which is not below this folder"),
-        ("requirements.txt", "includes https://example.org/more.txt, which is not below this folder"),
+        ("requirements.txt", "includes https://example.org/a.txt, which is not below this folder"),
     ]
 
 
