@@ -11,6 +11,7 @@ pytest_plugins = [
     "tests.fixtures.settings",
     "tests.fixtures.product",
     "tests.fixtures.clients",
+    "tests.fixtures.front_ends",
     "tests.fixtures.browsers",
 ]
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import redis
 from pydantic import BaseModel
+from sqlalchemy.exc import SQLAlchemyError
 
 import accounts
 from config import Config
@@ -49,18 +50,24 @@ class Nothing(BaseModel):
     """The job takes no parameters."""
 
 
-def job(max_attempts: int = 3) -> Job:
+def job(max_attempts: int = 3, kind: str = "by_hand") -> Job:
     """A job that only the test knows; its function is never called."""
-    return Job("by_hand", "By hand", "", lambda context, params: {}, Nothing, PHASES, retry=RetryPolicy(max_attempts))
+    return Job(kind, "By hand", "", lambda context, params: {}, Nothing, PHASES, retry=RetryPolicy(max_attempts))
 
 
 class TaskByHand:
     """One task on a running server. `work` is the context that its job would have."""
 
     def __init__(
-        self, server: Server, person: Person, title: str = "Scan of acme/warehouse", visibility: str = "private"
+        self,
+        server: Server,
+        person: Person,
+        title: str = "Scan of acme/warehouse",
+        visibility: str = "private",
+        kind: str = "by_hand",
     ) -> None:
         self.title = title
+        self._job = job(kind=kind)
         self._database = server.database()
         self._redis = server.redis()
         self._config = Config.from_env(
@@ -73,7 +80,7 @@ class TaskByHand:
         self._reporter: Any = None
         identity = accounts.authenticate_token(self._database, person.token)
         assert identity is not None
-        submission = Submission(job(), {}, title, visibility=Visibility(visibility))
+        submission = Submission(self._job, {}, title, visibility=Visibility(visibility))
         self.id, _ = lifecycle.submit(self._database, identity, submission)
         self._announcer.announce(self.id)
         self.path = f"/tasks/{self.id}"
@@ -81,11 +88,11 @@ class TaskByHand:
 
     def claim(self) -> TaskByHand:
         """Begin the next attempt."""
-        held = lifecycle.claim(self._database, self.id, WORKER, LEASE_S, Limits(10_000, 10_000), job())
+        held = lifecycle.claim(self._database, self.id, WORKER, LEASE_S, Limits(10_000, 10_000), self._job)
         assert held is not None, "somebody else runs this task"
         self._held, self._started_s = held, time.monotonic()
         self._announcer.announce(self.id)
-        progress = Progress(PHASES, lifecycle.initial_phases(job()), self._started_s)
+        progress = Progress(PHASES, lifecycle.initial_phases(self._job), self._started_s)
         self._reporter = Reporter(self._database, TailReports(self._log, self._announcer), held, progress, 10.0)
         with self._database.read() as session:
             task = session.get_one(Task, self.id)
@@ -149,11 +156,12 @@ class TaskByHand:
         self._announcer.rebuild(self.id)
 
     def close(self) -> None:
-        """Give back what the test held."""
+        """Give back what the test held, its place among the tasks that its person may run at once too."""
         self._stopped.set()
         if self._reporter is not None:
-            with contextlib.suppress(LeaseLost, DatabaseBusy):
+            with contextlib.suppress(LeaseLost, DatabaseBusy, SQLAlchemyError):
                 self._reporter.close(timeout_s=2)
+                lifecycle.confirm_cancel(self._database, self._held, {}, self._ran_ms, forced=False)
         self._redis.close()
         self._database.close()
 
