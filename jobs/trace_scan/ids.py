@@ -18,7 +18,7 @@ PREFIX_OF_TYPE = {type_: prefix for prefix, type_ in TYPE_OF_PREFIX.items()}
 MAX_ID = 200
 _ID = re.compile(r"(?:REQ|US|SPEC)(?:-[A-Z0-9]+)+")
 _LIKE = re.compile(r"(?i:REQ|US|SPEC)(?:[-_][A-Za-z0-9]+)+")
-_TOKEN = re.compile(r"\{?\s*([A-Za-z][A-Za-z0-9_-]*)\s*\}?")
+_TOKEN = re.compile(r"\{[ \t]*([A-Za-z][A-Za-z0-9_-]*)[ \t]*\}|([A-Za-z][A-Za-z0-9_-]*)")
 _STRICT = {
     REQUIREMENT: re.compile(r"REQ-\d{3}"),
     STORY: re.compile(r"US-\d{3}(?:-\d{3})?"),
@@ -64,9 +64,10 @@ def id_list(text: str) -> IdList:
     rest = text.strip()
     while True:
         token = _TOKEN.match(rest)
-        if token is None or type_of(token[1]) is None or not _ends_well(rest[token.end() :]):
+        id_ = (token[1] or token[2]) if token else ""
+        if token is None or type_of(id_) is None or not _ends_well(rest[token.end() :]):
             return IdList(ids, True)
-        ids.append(token[1])
+        ids.append(id_)
         rest = rest[token.end() :].lstrip()
         if not rest.startswith(","):
             return IdList(ids, False)

@@ -49,7 +49,7 @@ LANGUAGES: dict[str, str] = {
 MINIFIED = re.compile(r"[.-]min\.[mc]?js$", re.IGNORECASE)
 _TEST_FOLDER = re.compile(r"(?:^|/)(?:tests?|__tests__|e2e|iq|oq|pq)/")
 _TEST_NAME = re.compile(r"(?:.+\.(?:test|spec)\..+|.+_(?:test|spec)\.[^.]+|test_.*\.py|.*Test\.java|.*Tests\.cs)")
-_TIER_FOLDER = re.compile(r"(?:^|/)(iq|oq|pq)/")
+_TIER_FOLDER = re.compile(r"(?:^|(?<=/))(iq|oq|pq)(?=/)")
 GENERATED = "generated"
 
 
