@@ -17,7 +17,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from extensions import offload
 from jobs.caption_images import pictures, review
-from jobs.caption_images.bounds import SUFFIXES
+from jobs.caption_images.bounds import SUFFIXES, in_mib
 from jobs.caption_images.models import APPROVED, FAILED, TO_REVIEW, CaptionImage
 from jobs.caption_images.params import CaptionSettings
 from jobs.caption_images.uploads import UploadRefused, find_upload
@@ -160,7 +160,7 @@ def upload_field(upload_id: str) -> dict[str, Any]:
         "kept": _upload_words(upload_id) if upload_id else "",
         "accept": ",".join((*SUFFIXES, ".zip")),
         "most_bytes": most_bytes,
-        "most": words.size(most_bytes),
+        "most": in_mib(most_bytes),
     }
 
 

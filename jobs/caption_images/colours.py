@@ -37,3 +37,12 @@ def name_of(colour: tuple[int, int, int]) -> str:
     if light > 0.75:
         return f"light {word}"
     return f"dark {word}" if light < 0.25 else word
+
+
+def merged(shares: dict[str, float]) -> list[tuple[str, float]]:
+    """Light, plain and dark shades of one colour as one, called after the most frequent; the largest share first."""
+    families: dict[str, list[tuple[float, str]]] = {}
+    for name, share in shares.items():
+        families.setdefault(name.rpartition(" ")[2], []).append((share, name))
+    found = [(max(shades)[1], sum(share for share, _ in shades)) for shades in families.values()]
+    return sorted(found, key=lambda each: -each[1])

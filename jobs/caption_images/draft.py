@@ -18,6 +18,7 @@ from jobs.caption_images.wording import shortened
 
 SURE, MAYBE = 0.5, 0.2
 MANY_COLOURS = 3
+FEW_COLOURS, FEW_GREYS = 400, 40
 SHOWN_TEXT_CHARS = 90
 _CAMERA_WORDS = {"img", "dsc", "dscn", "dscf", "pict", "pxl", "mvimg", "screenshot", "image", "photo", "scan", "copy", "final", "jpg", "jpeg", "png"}  # fmt: skip  # noqa: E501
 
@@ -65,7 +66,8 @@ def _what(facts: dict[str, Any]) -> str:
         return f"a {form} {grey}photo"
     if facts["distinct"] is None:
         return f"probably a {form} {grey}photo"
-    if facts["distinct"] < 400:
+    few = FEW_GREYS if grey else FEW_COLOURS  # a grey photo has no more than 256 of them
+    if facts["distinct"] < few:
         return f"probably a {form} {grey}drawing, diagram or screenshot"
     return f"a {form} {grey}picture, perhaps a photo"
 

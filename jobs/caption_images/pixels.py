@@ -14,7 +14,7 @@ from typing import Any
 from PIL import ExifTags, Image, ImageFilter, ImageOps, ImageStat
 
 from jobs.caption_images.bounds import FORMATS, MAX_PIXELS
-from jobs.caption_images.colours import name_of
+from jobs.caption_images.colours import merged, name_of
 from jobs.caption_images.pictures import MODEL_PX, THUMB_PX, VIEW_PX
 
 SMALL_PX = 96
@@ -185,5 +185,4 @@ def _colours(small: Image.Image) -> list[list[Any]]:
         at = 3 * int(index)  # type: ignore[arg-type]
         name = name_of((palette[at], palette[at + 1], palette[at + 2]))
         shares[name] = shares.get(name, 0) + count / total
-    ordered = sorted(shares.items(), key=lambda each: -each[1])
-    return [[name, round(share, 3)] for name, share in ordered]
+    return [[name, round(share, 3)] for name, share in merged(shares)]

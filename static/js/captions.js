@@ -69,6 +69,10 @@ function press(key, page, text) {
     text?.area.setSelectionRange(text.area.value.length, text.area.value.length);
     return Boolean(text);
   }
+  if (key === "r" && text?.area.dataset.drafted) {
+    text.restore();
+    return true;
+  }
   const figure = find(page, "figure");
   if (key === "z" && figure && find(figure, "zoom")) {
     zoom(figure);

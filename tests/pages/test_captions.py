@@ -194,7 +194,7 @@ def test_only_the_owner_and_admins_come_to_captions_also_where_everybody_may_wat
     assert [house.get(path, "eve").status_code for path in views] == [403, 403]
     assert [house.post(path, {"action": "reject"}, "eve").status_code for path in changes] == [403, 403]
     overview = house.get(f"/tasks/{task_id}", "eve").text
-    assert "Approved so far" in overview
+    assert "3 to review, 0 approved" in overview
     assert "/captions/" not in overview
     assert task_id not in house.get("/captions", "eve").text
     assert house.get(views[0], "ada").status_code == 200
