@@ -64,11 +64,15 @@ def context(task: Snapshot, tab: str, args: Args) -> dict[str, Any]:
         "updates": _updates,
     }[tab]
     room = current_app.extensions["taskroom"]
+    typed = request.form.to_dict() if request.method == "POST" else {}
+    args = {**args, "finding": typed["finding"]} if typed.get("finding") else args
     found = _read(room.analysis, lambda session: _found(session, scan_id, build, args))
     return {
         "scan_id": scan_id,
         "base": f"/tasks/{scan_id}",
         "api": f"/api/v1/scans/{scan_id}",
+        "typed": typed,
+        "problems": g.get("ignore_problems") or {},
         "may_ignore": reading.can_act(task, current_user.identity),
         "severity_words": said.SEVERITY_WORDS,
         "tones": said.TONES,
@@ -131,14 +135,12 @@ def _overview(session: Session, scan_id: str, args: Args) -> dict[str, Any]:
         "days": DAYS,
         "usual_days": USUAL_DAYS,
         "just_ignored": _just_ignored(session, scan_id, args),
-        "problems": g.get("ignore_problems") or {},
-        "typed": request.form if request.method == "POST" else {},
     }
 
 
 def _chosen(session: Session, scan_id: str, args: Args, items: list[dict[str, Any]]) -> dict[str, Any] | None:
     """The finding that the address names, if this scan has it."""
-    finding_id = _number(args.get("finding") or request.form.get("finding", ""))
+    finding_id = _number(args.get("finding", ""))
     if finding_id is None:
         return None
     on_page = next((each for each in items if each["id"] == finding_id), None)
@@ -203,7 +205,7 @@ def _gaps(session: Session, scan_id: str, args: Args) -> dict[str, Any]:
     asked = {"reason": reason, "ecosystem": args.get("ecosystem", "")[:60]}
     return {
         "reasons": query.gaps(session, scan),
-        "problems": [each for each in scan.facts["files"] if each["problem"]],
+        "unread": [each for each in scan.facts["files"] if each["problem"]],
         "found": found,
         "asked": asked,
         "next_href": _link(base, {**asked, "cursor": found["next_cursor"]}) if found["next_cursor"] else "",

@@ -61,8 +61,10 @@ def _known(summary: Mapping[str, Any]) -> str:
     found = summary["vulnerabilities"]
     if not found:
         return "is no known vulnerability" + (f" besides {summary['ignored']:,} ignored" if summary["ignored"] else "")
-    fixable = f", {words.count(summary['fixable'])} of them with a fix" if summary["fixable"] else ""
-    return f"{'is' if found == 1 else 'are'} {_vulnerabilities(found)}{fixable}"
+    fixable = summary["fixable"]
+    share = "all of them" if fixable == found else f"{words.count(fixable)} of them"
+    fix = f", {share} with a fix" if fixable and found > 1 else ", with a fix" if fixable else ""
+    return f"{'is' if found == 1 else 'are'} {_vulnerabilities(found)}{fix}"
 
 
 def _vulnerabilities(number: int) -> str:
