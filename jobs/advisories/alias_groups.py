@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -58,8 +58,8 @@ class AliasGroups:
         return name
 
 
-def grouped(candidates: Iterable[Candidate], others: Mapping[str, Iterable[str]]) -> list[list[Candidate]]:
-    """The candidates by vulnerability. `others` are aliases of further advisories, which connect without counting.
+def grouped(candidates: Iterable[Candidate], others: AliasGroups) -> list[list[Candidate]]:
+    """The candidates by vulnerability. `others` are names that further advisories connect, which do not count.
 
     A notice about several vulnerabilities (an `upstream` list, as of DSA or USN) adds its facts to those that it names
     and that affect the version; it counts by itself only where it says more than they do.
@@ -67,24 +67,26 @@ def grouped(candidates: Iterable[Candidate], others: Mapping[str, Iterable[str]]
     found = list(candidates)
     names = AliasGroups()
     for candidate in found:
-        names.join(candidate.names)
-    for record_id, aliases in others.items():
-        names.join((record_id, *aliases))
+        names.join(others.root(each) for each in candidate.names)
+
+    def root(name: str) -> str:
+        return names.root(others.root(name))
+
     groups: dict[str, list[Candidate]] = {}
     notices = []
     for candidate in found:
         if set(candidate.upstream) - set(candidate.names):
             notices.append(candidate)
         else:
-            groups.setdefault(names.root(candidate.id), []).append(candidate)
-    affected = {root for root, group in groups.items() if is_affected(group)}
+            groups.setdefault(root(candidate.id), []).append(candidate)
+    affected = {name for name, group in groups.items() if is_affected(group)}
     for notice in notices:
-        named = {names.root(each) for each in notice.upstream}
+        named = {root(each) for each in notice.upstream}
         if named <= groups.keys() and named & affected:
-            for root in named & affected:
-                groups[root].append(notice)
+            for each in sorted(named & affected):
+                groups[each].append(notice)
         else:
-            groups.setdefault(names.root(notice.id), []).append(notice)
+            groups.setdefault(root(notice.id), []).append(notice)
     return list(groups.values())
 
 

@@ -128,7 +128,7 @@ class _Update:
         self._ctx = ctx
         self._params = params
         self._last = LastImports(ctx.database)
-        self._unchanged: list[str] = []
+        self._unchanged: dict[str, fetch.Tags | None] = {}
         self._writer = ImportWriter(ctx.database, ctx.task_id)
 
     def run(self) -> dict[str, Any]:
@@ -138,7 +138,7 @@ class _Update:
             note_checked(self._ctx.database, self._unchanged)
         if not obtained:
             self._ctx.log("The source is as it was at the last import. Nothing was read.")
-            return self._results(self._unchanged)
+            return self._results(list(self._unchanged))
         read = self._import(obtained)
         self._switch(read)
         return self._results([*self._unchanged, *self._writer.targets])
@@ -159,23 +159,23 @@ class _Update:
         for piece in pieces:
             if piece.path:
                 digest = archive.digest_of(piece.path, ctx.check_cancelled)
-                if not self._is_covered(digest, piece):
+                if not self._is_covered(digest, piece, None):
                     obtained.append(_Obtained(piece, piece.path, digest, fetch.Tags()))
             ctx.advance(step=piece.text)
         remote = [each for each in pieces if each.address]
         ctx.phase("fetch", total=None if remote else 1, unit="bytes" if remote else "folder")
         for number, piece in enumerate(remote):
             found = self._fetch(piece, ctx.work_dir / f"source-{number}.zip")
-            if found and not self._is_covered(found.digest, piece):
+            if found and not self._is_covered(found.digest, piece, found.tags):
                 obtained.append(found)
         if not remote:
             ctx.advance()
             ctx.phase_note("nothing to fetch")
         return obtained
 
-    def _is_covered(self, digest: str, piece: Piece) -> bool:
+    def _is_covered(self, digest: str, piece: Piece, tags: fetch.Tags | None) -> bool:
         names = self._last.covered(digest, piece.wanted)
-        self._unchanged += names
+        self._unchanged |= dict.fromkeys(names, tags)
         if names:
             self._ctx.log(f"{piece.text}: unchanged")
         return bool(names)
@@ -193,7 +193,7 @@ class _Update:
         found = fetch.fetch(piece.address, file, tell, known)
         if found is None:
             ctx.log(f"{piece.text}: unchanged, says the server")
-            self._unchanged += names
+            self._unchanged |= dict.fromkeys(names)
             return None
         ctx.log(f"Fetched {piece.text}, {file.stat().st_size / 1e6:,.1f} MB")
         return _Obtained(piece, file, found.digest, found.tags)

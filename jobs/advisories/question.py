@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, TypeVar
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from jobs.advisories.alias_groups import Candidate, grouped, is_affected, lead_first
+from jobs.advisories.alias_groups import AliasGroups, Candidate, grouped, is_affected, lead_first
 from jobs.advisories.answers import Answer, DataSet, Finding, NotEvaluated, Package, Reason
 from jobs.advisories.ecosystems import Ecosystem, base_of, ecosystem_of, release_of
 from jobs.advisories.models import Advisory, AdvisoryPackage
@@ -143,9 +143,9 @@ class Question:
                 of_advisory[each.advisory.id].append(each)
         return [_candidate(package, some, rules) for some in of_advisory.values()]
 
-    def _further_aliases(self, candidates: Iterable[Candidate]) -> dict[str, list[str]]:
-        """The aliases of advisories that only candidates name: they may connect two of them."""
-        known: dict[str, list[str]] = {}
+    def _further_aliases(self, candidates: Iterable[Candidate]) -> AliasGroups:
+        """The names that are connected by advisories that candidates name, and by those that these name."""
+        known = AliasGroups()
         looked_up: set[str] = set()
         wanted = {name for each in candidates for name in each.names}
         for _ in range(STEPS_OF_ALIASES):
@@ -161,7 +161,7 @@ class Question:
                 )
                 for record_id, aliases, ecosystem_id, first, removed in self._session.execute(statement):
                     if first <= self._sequences.get(ecosystem_id, -1) < removed:
-                        known.setdefault(record_id, []).extend(aliases)
+                        known.join((record_id, *aliases))
                         found.update(aliases)
             wanted = found
         return known

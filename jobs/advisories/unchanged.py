@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import select
 
 from database import Database, utc_now
 from jobs.advisories.fetch import Tags
@@ -59,8 +59,13 @@ class LastImports:
         return Tags(), []
 
 
-def note_checked(database: Database, names: Iterable[str]) -> None:
-    """Remember that these ecosystems were looked at just now and are as they were."""
+def note_checked(database: Database, unchanged: Mapping[str, Tags | None]) -> None:
+    """Remember that these ecosystems were looked at just now and are as they were; with Tags, under which tags."""
     with database.write() as session:
-        mine = AdvisoryEcosystem.name.in_(list(names))
-        session.execute(update(AdvisoryEcosystem).where(mine).values(checked_at=utc_now()))
+        rows = session.scalars(select(AdvisoryEcosystem).where(AdvisoryEcosystem.name.in_(list(unchanged)))).all()
+        for row in rows:
+            tags = unchanged[row.name]
+            row.checked_at = utc_now()
+            if tags and row.fingerprint:
+                row.fingerprint = {**row.fingerprint, "etag": tags.etag, "last_modified": tags.last_modified}
+                row.data_date = tags.moment or row.data_date

@@ -146,6 +146,8 @@ def test_an_update_from_an_address(
     # Another tag on the same bytes is no change either.
     server.etag = '"second"'
     assert not update(make(), server.url)["imported"]
+    assert not update(make(), server.url)["imported"]
+    assert server.requests[-1]["if-none-match"] == '"second"'
     server.content = archive(tmp_path / "new.zip", [simple("GHSA-1"), simple("GHSA-3", "two")]).read_bytes()
     server.etag = '"third"'
     context = make()
