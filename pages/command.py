@@ -21,6 +21,7 @@ from pages.progress import Snapshot
 from pages.results import register_results
 from tasks import store
 
+TAIL = 20
 LIMIT_WORDS = {
     "cpu_s": "{:,} s of CPU time a process",
     "memory_mb": "{:,} MB of memory",
@@ -129,6 +130,7 @@ def context(task: Snapshot, tab: str, args: Mapping[str, str]) -> dict[str, Any]
         "tree": details.get("tree") or [],
         "files": _files(task),
         "verdict": _verdict(task),
+        "tail": _tail(task),
     }
 
 
@@ -194,15 +196,22 @@ def _files(task: Snapshot) -> list[dict[str, str]]:
 
 
 def _verdict(task: Snapshot) -> dict[str, str] | None:
-    """How a completed command ended, in its own words first: "exit 0"."""
+    """What there is to say of a command that completed, besides that it did."""
     results = task.get("results") or {}
-    if "exit_code" not in results:
-        return None
-    code = results["exit_code"]
-    lines = words.plural(results.get("lines") or 0, "line")
-    meaning = "" if code == 0 else " Its template counts that as a success."
-    left = results.get("left_behind") or 0
+    code, left = results.get("exit_code"), results.get("left_behind") or 0
+    said = []
+    if code:
+        said.append(f"Its template counts exit code {code} as a success.")
     if left:
-        meaning += f" It left {processes(left)} behind; {'it was' if left == 1 else 'they were'} ended."
-    took = words.measured(results.get("duration_ms"))
-    return {"sentence": f"exit {code}", "text": f"{lines} in {took}.{meaning}"}
+        said.append(f"It left {processes(left)} behind; {'it was' if left == 1 else 'they were'} ended.")
+    return {"sentence": f"exit {code}.", "text": " ".join(said)} if said else None
+
+
+def _tail(task: Snapshot) -> list[str]:
+    """The last lines of the log, once there are results to show them beside."""
+    if not task.get("results"):
+        return []
+    with reading.database().read() as session:
+        found = store.load_task(session, task["task_id"])
+        lines = list(store.last_log_lines(session, found[0], TAIL)) if found else []
+    return [str(line["text"]) for line in lines]

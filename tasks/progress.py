@@ -67,7 +67,8 @@ class Progress:
             skipped["duration_ms"] = 0
         self._current = index
         self._phase_started_s = now_s
-        self._phases[index] |= {"state": "running", "started_at": rfc3339(at), "first_line": first_line}
+        begun = {"state": "running", "started_at": rfc3339(at), "first_line": first_line, "duration_ms": None}
+        self._phases[index] |= begun
         self.done, self.total, self.unit, self.step = 0, total, unit, None
         self._counts.clear()
 

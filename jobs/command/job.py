@@ -10,7 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from database import DatabaseBusy
 from jobs.command.bars import Bar
-from jobs.command.launch import Launch, Usage
+from jobs.command.launch import Launch, Spec, Usage
 from jobs.command.output import Output
 from jobs.command.params import (
     CommandParams,
@@ -87,19 +87,23 @@ class _Run:
 
     def run(self) -> dict[str, Any]:
         """The results of a command that ended as its template expects."""
-        if problem := program_problem(self._plan.argv[0]):
-            raise JobFailed(f"The command cannot run here: {problem}.")
-        home = self._ctx.work_dir / "home"
-        home.mkdir(mode=0o700)
-        spec = spec_of(self._plan, self._ctx.config, self._ctx.task_id, home)
-        self._ctx.update(run=about(self._plan), **self._numbers(None))
         try:
-            with Launch(spec) as launch:
+            with Launch(self._prepare()) as launch:
                 self._attend(launch)
             self._output.end()
             return self._finish()
         finally:
             self._output.capture.close()
+
+    def _prepare(self) -> Spec:
+        if problem := program_problem(self._plan.argv[0]):
+            raise JobFailed(f"The command cannot run here: {problem}.")
+        home = self._ctx.work_dir / "home"
+        home.mkdir(mode=0o700)
+        spec = spec_of(self._plan, self._ctx.config, self._ctx.task_id, home)
+        self._ctx.phase("run", unit="lines")
+        self._ctx.update(run=about(self._plan), **self._numbers(None))
+        return spec
 
     # While it runs
 
@@ -192,23 +196,32 @@ class _Run:
         }
 
     def _tell_progress(self) -> None:
+        """What has changed. The whole is counted by the command's own bar; before it shows one, by its lines."""
         meter = self._output.meter
         is_read = self._template.progress == "auto"
         whole = meter.whole() if is_read else None
-        bars = [bar.as_detail() for bar in meter.bars] if is_read else []
-        told = {**self._numbers(None), "rows": self._output.rows, "bars": bars}
-        if told == self._told and whole is None:
-            return
+        bars = meter.bars if is_read else []
+        told = {**self._numbers(None), "rows": self._output.rows, "bars": [bar.as_detail() for bar in bars]}
         changed = {name: value for name, value in told.items() if self._told.get(name, ...) != value}
+        if not changed and whole is None:
+            return
         self._told = told
         try:
-            self._ctx.update(done=whole.done if whole else None, total=whole.total if whole else None,
-                             step=self._step(meter.bars), **changed)  # fmt: skip
-            if whole and whole.total and whole.unit != self._unit:
-                self._unit = whole.unit
-                self._ctx.set_total(whole.total, whole.unit)
+            if whole is not None:
+                self._ctx.update(done=whole.done, total=whole.total, step=self._step(bars), **changed)
+                self._name_unit(whole)
+            elif bars:
+                self._ctx.update(step=self._step(bars), **changed)
+            else:
+                self._ctx.update(done=self._output.lines, step=self._step(bars), **changed)
         except (Cancelled, LeaseLost):
             pass  # `_judge` comes to it
+
+    def _name_unit(self, whole: Bar) -> None:
+        unit = whole.unit or "steps"
+        if whole.total and unit != self._unit:
+            self._unit = unit
+            self._ctx.set_total(whole.total, unit)
 
     def _step(self, bars: list[Bar]) -> str:
         label = next((bar.label for bar in reversed(bars) if bar.label), "")

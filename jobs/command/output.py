@@ -15,6 +15,7 @@ from pathlib import Path
 from jobs.command.bars import Meter
 from jobs.command.screen import Line, Screen
 
+PIECE = 4 * 1024
 TAIL_LINES = 500
 TAIL_BYTES = 256 * 1024
 NEWEST_BYTES = 4 * 1024
@@ -92,12 +93,15 @@ class Output:
     def take(self, data: bytes) -> None:
         """The next bytes."""
         self.capture.take(data)
-        if self._is_flood:
-            self._skim(data)
-        else:
-            self._log(self._screen.feed(self._decoder.decode(data), time.monotonic()))
+        at = 0
+        while at < len(data) and not self._is_flood:
+            piece = data[at : at + PIECE]
+            at += len(piece)
+            self._log(self._screen.feed(self._decoder.decode(piece), time.monotonic()))
             if self.lines >= self._log_lines:
                 self._begin_to_skim()
+        if at < len(data):
+            self._skim(data[at:] if at else data)
 
     def look(self) -> None:
         """Bring what is derived from the newest output up to date; called some times a second."""
@@ -145,7 +149,10 @@ class Output:
         self._tell(text, line.level)
 
     def _begin_to_skim(self) -> None:
-        self._log(self._screen.end())
+        unfinished = self._screen.unfinished
+        lines = self._screen.end()
+        self._log(lines[:-1] if unfinished else lines)
+        self._newest, self._ends_in_line = unfinished.encode(), bool(unfinished)
         self._lines_told = self.lines
         self._is_flood = True
         self._tell(f"The log keeps the first {self.lines:,} lines, and at the end the last {TAIL_LINES:,}.", "debug")

@@ -45,13 +45,19 @@ class _Parameter(BaseModel):
         """The default, or None."""
         return getattr(self, "default", None)
 
+    @property
+    def usual_description(self) -> str:
+        """What stands under the field when the operator says nothing."""
+        return ""
+
     def argument(self, value: Any, roots: Sequence[Path]) -> str:
         """The value as an argument. Raises Wrong."""
         raise NotImplementedError
 
     def as_property(self, name: str) -> dict[str, Any]:
         """The parameter as a property of a JSON Schema, with the hints that forms understand."""
-        found = {"title": self.title or name.replace("_", " ").capitalize(), "description": self.description}
+        title = self.title or name.replace("_", " ").capitalize()
+        found = {"title": title, "description": self.description or self.usual_description}
         default = {} if self.is_needed else {"default": self.preset}
         return {key: value for key, value in found.items() if value} | self.shape() | default
 
@@ -137,6 +143,10 @@ class PathParameter(_Parameter):
     type: Literal["path"]
     kind: Literal["folder", "file"] = "folder"
     default: str | None = None
+
+    @property
+    def usual_description(self) -> str:
+        return f"A {self.kind} below a scan root: absolute, or relative to the root."
 
     def argument(self, value: Any, roots: Sequence[Path]) -> str:
         if not isinstance(value, str) or not 0 < len(value) <= MAX_VALUE:

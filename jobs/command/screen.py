@@ -76,6 +76,11 @@ class Screen:
         return [text for text in shown if text]
 
     @property
+    def unfinished(self) -> str:
+        """The text of the last row, which no line end has followed yet."""
+        return self._rows[-1].text.rstrip()
+
+    @property
     def live_rows(self) -> list[str]:
         """Those of the rows to which the command may well return."""
         first = 0 if self._reach else self._y

@@ -71,7 +71,7 @@ class Template(BaseModel):
     new_privileges: bool = False
     one_at_a_time: bool = False
     progress: Literal["auto", "none"] = "auto"
-    log_lines: int = Field(10_000, ge=100, le=40_000)
+    log_lines: int = Field(5_000, ge=100, le=40_000)
     output_mb: int = Field(8, ge=1, le=64)
 
     @field_validator("parameters")

@@ -3,6 +3,7 @@ import { paintSoon } from "./frame.js";
 import { amount, isKnown, percent, percentNumber } from "./format.js";
 import { find, findAll, fromTemplate, setAttribute, setHidden, setText } from "./hooks.js";
 import { live } from "./live.js";
+import { swapRegions } from "./swap.js";
 
 /** As many copies of a template in `list` as there are values, each painted. */
 function paintList(list, template, hook, values, paint) {
@@ -46,8 +47,18 @@ function paintProcess(item, { pid, depth, name, cpu, memory }) {
   setText(find(item, "command-process-memory"), memory);
 }
 
+/** What runs is known once the worker has begun; the server writes it. After the end it stands above. */
+function paintSide(root, stream) {
+  const side = find(root, "command-side");
+  setHidden(side, stream.isFinal);
+  if (!side || !("commandWaits" in side.dataset) || !stream.state.task.details?.run) return;
+  delete side.dataset.commandWaits;
+  swapRegions(["command-side"]);
+}
+
 function paintAll(root, stream) {
   const { task } = stream.state;
+  paintSide(root, stream);
   const { bars = [], rows = [], tree = [] } = task.details ?? {};
   const inner = (bars ?? []).slice(1);
   setHidden(find(root, "command-bars"), inner.length === 0);

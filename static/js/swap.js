@@ -2,6 +2,7 @@
  * Brings newer server-rendered parts of this same page in: regions `data-swap=NAME` are replaced by those of the same
  * name. A region with focus, an open dialog or a selection in it waits until the reader has left it.
  */
+import { findAll } from "./hooks.js";
 import { getDocument } from "./http.js";
 
 const RETRY_MS = [1_000, 2_000, 4_000, 8_000, 15_000];
@@ -15,7 +16,9 @@ export async function swapRegions(names, url = location.href) {
     if (!next || !current) continue;
     await untilLeft(current);
     for (const script of next.querySelectorAll("script")) script.remove();
-    current.replaceWith(document.importNode(next, true));
+    const fresh = document.importNode(next, true);
+    for (const button of findAll(fresh, "copy")) button.hidden = false;
+    current.replaceWith(fresh);
   }
   return page;
 }

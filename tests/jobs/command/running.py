@@ -40,6 +40,9 @@ class Recorder:
         if self.is_cancelled:
             raise Cancelled
 
+    def phase(self, name: str, total: float | None = None, unit: str | None = None) -> None:
+        self.unit = unit
+
     def set_total(self, total: float, unit: str | None = None) -> None:
         self.unit = unit
 
