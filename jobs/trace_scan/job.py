@@ -47,6 +47,7 @@ PHASES = (
     Phase("persist", "Save results", 30),
 )
 DEADLINE_S = 10.0
+FEW_FILES = 100
 LOGGED_FINDINGS = 200
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 
@@ -239,7 +240,8 @@ class _Scan:
         if not order:
             return seen
         work = (self._work(planned, position) for position in order)
-        with ParsePool({"examiner": "jobs.trace_scan.examine"}, DEADLINE_S) as pool:
+        size = 1 if len(order) < FEW_FILES else None
+        with ParsePool({"examiner": "jobs.trace_scan.examine"}, DEADLINE_S, size) as pool:
             for batch in pool.results(work):
                 for answer in batch:
                     self._take(planned, answer, seen)
