@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, String, cast, func, select
 from sqlalchemy.orm import Session
 
 from accounts import Identity, User
@@ -17,24 +17,30 @@ from tasks.states import ACTIVE
 from tasks.store import visible_to
 
 KIND = "trace_scan"
-_REPOSITORY = Task.params["repository_id"].as_integer()
+# As text: only then is it the same on every database, whatever another job calls a parameter of its own.
+_REPOSITORY: ColumnElement[str] = cast(Task.params["repository_id"].as_string(), String)
 
 
 def last_scans(session: Session, identity: Identity, ids: Sequence[int]) -> dict[int, tuple[Task, str]]:
     """By repository, its newest scan that this person may see, in whatever state, and that task's owner."""
+    seen = (
+        select(Task.id, Task.created_at, _REPOSITORY.label("repository"))
+        .where(Task.kind == KIND, visible_to(identity))
+        .subquery()
+    )
     newest = (
-        select(func.max(Task.created_at).label("at"), _REPOSITORY.label("repository_id"))
-        .where(Task.kind == KIND, _REPOSITORY.in_(ids), visible_to(identity))
-        .group_by(_REPOSITORY)
+        select(seen.c.repository, func.max(seen.c.created_at).label("at"))
+        .where(seen.c.repository.in_([str(each) for each in ids]))
+        .group_by(seen.c.repository)
         .subquery()
     )
     found = (
-        select(Task, User.username, newest.c.repository_id)
-        .join(newest, (newest.c.at == Task.created_at) & (newest.c.repository_id == _REPOSITORY))
+        select(Task, User.username, newest.c.repository)
+        .join(seen, seen.c.id == Task.id)
+        .join(newest, (newest.c.repository == seen.c.repository) & (newest.c.at == seen.c.created_at))
         .join(User, User.id == Task.owner_id)
-        .where(Task.kind == KIND, visible_to(identity))
     )
-    return {repository_id: (task, owner) for task, owner, repository_id in session.execute(found)}
+    return {int(repository): (task, owner) for task, owner, repository in session.execute(found)}
 
 
 def history(
