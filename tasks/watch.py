@@ -42,6 +42,7 @@ PULSE_EVERY_S = 15.0
 BEAT_AFTER_MS = 3000
 FINISHING_S = 30.0
 DRAIN_S = 15.0
+ORPHANS_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,8 @@ class Watch:
         task_id: str,
         child: int,
         pulse: Callable[[], None] = lambda: None,
+        *,
+        has_orphans: bool = False,
     ) -> None:
         self._station = station
         self._database = station.database
@@ -76,6 +79,7 @@ class Watch:
         self._task_id = task_id
         self._child = child
         self._pulse = pulse
+        self._has_orphans = has_orphans
         self._started_s = time.monotonic()
         self._attempt: int | None = None
         self._renewed_s = self._started_s
@@ -101,6 +105,8 @@ class Watch:
                     self._look(now_s)
             time.sleep(WAIT_STEP_S)
         self._kill_group()
+        if self._has_orphans:
+            self._end_orphans()
         over.set()
         heart.join()  # the next child is forked from a process with one thread
         self._settle(status)
@@ -195,6 +201,18 @@ class Watch:
         for stray in strays:
             with contextlib.suppress(psutil.Error):
                 stray.kill()
+
+    def _end_orphans(self) -> None:
+        """End what the child has left running: its orphans are this process's children (see worker.py)."""
+        deadline_s = time.monotonic() + ORPHANS_S
+        while (left := psutil.Process().children(recursive=True)) and time.monotonic() < deadline_s:
+            for each in left:
+                with contextlib.suppress(psutil.Error):
+                    each.kill()
+            with contextlib.suppress(ChildProcessError):
+                while os.waitpid(-1, os.WNOHANG)[0]:
+                    pass
+            time.sleep(0.005)
 
     def _settle(self, status: int) -> None:
         """Store the outcome of a child that ended without storing one."""

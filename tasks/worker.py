@@ -33,7 +33,7 @@ from tasks.watch import DRAIN_S, Watch
 log = logging.getLogger("taskroom.worker")
 
 RESTART_PAUSE_S = 1.0
-PR_SET_PDEATHSIG = 1
+PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 
 
 class TaskWorker(Worker):
@@ -62,7 +62,7 @@ class TaskWorker(Worker):
         """Watch over the child until its task is in a true state."""
         self._watch = Watch(
             self.station, self.announcer, self.event_log, task_id_of(job), self._horse_pid,
-            lambda: self.maintain_heartbeats(job),
+            lambda: self.maintain_heartbeats(job), has_orphans=True,
         )  # fmt: skip
         if self._shutdown_requested_date is not None:
             self._watch.draining_since_s = time.monotonic()
@@ -115,10 +115,17 @@ def _die_with(parent: int) -> None:
             os._exit(1)
 
 
+def _adopt_orphans() -> None:
+    """Have what a task's process leaves behind, however it detached itself, become a child of this one (Linux)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1)
+
+
 def run_worker(config: Config, number: int = 1) -> None:
     """Take and run tasks until SIGTERM. One task at a time; the name tells people which process on which host."""
     load_jobs(config.job_modules)
     prepare_jobs(config)
+    _adopt_orphans()
     database = Database(config.database_url, pooled=False)
     client = connect(config.requires_redis_url, timeout_s=None)
     name = f"worker-{number}@{socket.gethostname().split('.')[0]}:{os.getpid()}"
