@@ -86,7 +86,7 @@ def verdict(results: Mapping[str, Any]) -> dict[str, str]:
     if not results["imported"]:
         text = "The source is as it was, so nothing was read. The advisories were only marked as looked at now."
         return {"tone": "ok", "icon": "completed", "sentence": "Nothing has changed.", "text": text}
-    said = f"{words.count(total)} {'advisory' if total == 1 else 'advisories'} of this source now in use."
+    said = f"{'1 advisory' if total == 1 else f'{total:,} advisories'} of this source can be matched now."
     if results["unreadable"]:
         text = f"{words.plural(results['unreadable'], 'record')} could not be read; what was known before stays."
         return {"tone": "warn", "icon": "silent", "sentence": said, "text": f"{text} The log names the first ones."}

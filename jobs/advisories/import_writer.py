@@ -18,6 +18,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from database import Database, utc_now
+from jobs.advisories.licences import licence_of
 from jobs.advisories.models import ID_SHIFT, NEVER, Advisory, AdvisoryEcosystem, AdvisoryPackage
 from jobs.advisories.records import Part, Record
 
@@ -277,30 +278,3 @@ class ImportWriter:
                     session.execute(delete(Advisory).where(Advisory.id.in_(ids)))
                 if len(ids) < ID_CHUNK:
                     break
-
-
-# What the databases behind OSV say of their licences; an id's first word tells the database.
-_LICENCES = {
-    "GHSA": "CC-BY-4.0",
-    "PYSEC": "CC-BY-4.0",
-    "PSF": "CC-BY-4.0",
-    "GO": "CC-BY-4.0",
-    "OSV": "CC-BY-4.0",
-    "EEF": "CC-BY-4.0",
-    "RUSTSEC": "CC0-1.0",
-    "HSEC": "CC0-1.0",
-    "GSD": "CC0-1.0",
-    "MAL": "Apache-2.0",
-    "BIT": "Apache-2.0",
-    "RSEC": "Apache-2.0",
-    "DRUPAL": "MIT",
-    "USN": "CC-BY-SA-4.0",
-    "UBUNTU": "CC-BY-SA-4.0",
-    "LSN": "CC-BY-SA-4.0",
-}
-UNKNOWN_LICENCE = "not stated"
-
-
-def licence_of(record_id: str) -> str:
-    """The licence of the database that this id belongs to."""
-    return _LICENCES.get(record_id.partition("-")[0], UNKNOWN_LICENCE)

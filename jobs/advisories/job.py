@@ -7,20 +7,21 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError
 
-from database import DatabaseBusy, rfc3339, utc_now
+from database import DatabaseBusy, utc_now
 from jobs.advisories import archive, fetch
 from jobs.advisories.ecosystems import ECOSYSTEMS
 from jobs.advisories.import_writer import ImportWriter, Superseded, Target
 from jobs.advisories.models import AdvisoryEcosystem
-from jobs.advisories.params import AdvisoryUpdateParams, Piece, check_params, pieces_of, resource_for, title_for
+from jobs.advisories.obtaining import Obtained, Obtaining
+from jobs.advisories.params import AdvisoryUpdateParams, check_params, resource_for, title_for
 from jobs.advisories.records import RecordUnreadable, digest_of, read_record
-from jobs.advisories.unchanged import LastImports, fingerprint, note_checked
+from jobs.advisories.results import TALLY, results_of
+from jobs.advisories.unchanged import fingerprint, note_checked
 from jobs.repository.git_address import AddressRefused
 from jobs.repository.sources import SourceRefused
 from tasks.context import JobContext
@@ -39,7 +40,6 @@ UNREADABLE_AT_LEAST = 50
 UNREADABLE_SHARE = 0.02
 FEW = 100
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
-TALLY = ("added", "updated", "withdrawn", "unchanged")
 
 
 @job(
@@ -81,40 +81,11 @@ def _finished(ctx: JobContext, params: AdvisoryUpdateParams) -> dict[str, Any] |
     return results_of(mine, params.source, ctx.task_id) if mine else None
 
 
-def results_of(rows: Sequence[AdvisoryEcosystem], source: str, task_id: str) -> dict[str, Any]:
-    """What the update made of these ecosystems, as the wire contract wants it; `imported` is false if all stayed."""
-    tally = dict.fromkeys(("added", "updated", "withdrawn", "unchanged", "unreadable"), 0)
-    for row in rows:
-        if row.task_id == task_id:
-            tally |= {name: tally[name] + row.counters[name] for name in TALLY}
-            tally["unreadable"] = row.counters["unreadable"]
-        else:
-            tally["unchanged"] += row.records
-    return {
-        "ecosystems": {each.name: each.records for each in sorted(rows, key=lambda each: each.name)},
-        **tally,
-        "imported": any(row.task_id == task_id for row in rows),
-        "source": source,
-        "data_date": rfc3339(min((each.data_date for each in rows if each.data_date), default=None)),
-        "licence": "; ".join(sorted({each.licence for each in rows if each.licence})),
-    }
-
-
-@dataclass(slots=True)
-class _Obtained:
-    """A piece that has to be read, and what is known of it before."""
-
-    piece: Piece
-    path: Path
-    digest: str
-    tags: fetch.Tags
-
-
 @dataclass(slots=True)
 class _Read:
     """What was seen while a piece was read."""
 
-    obtained: _Obtained
+    obtained: Obtained
     all: set[str] = field(default_factory=set)
     taken: set[str] = field(default_factory=set)
     modified_at: datetime | None = None
@@ -127,80 +98,26 @@ class _Update:
     def __init__(self, ctx: JobContext, params: AdvisoryUpdateParams) -> None:
         self._ctx = ctx
         self._params = params
-        self._last = LastImports(ctx.database)
-        self._unchanged: dict[str, fetch.Tags | None] = {}
         self._writer = ImportWriter(ctx.database, ctx.task_id)
 
     def run(self) -> dict[str, Any]:
         """All phases."""
-        obtained = self._obtain()
-        if self._unchanged:
-            note_checked(self._ctx.database, self._unchanged)
+        obtained, unchanged = Obtaining(self._ctx, self._params).run()
+        if unchanged:
+            note_checked(self._ctx.database, unchanged)
         if not obtained:
             self._ctx.log("The source is as it was at the last import. Nothing was read.")
-            return self._results(list(self._unchanged))
+            return self._results(list(unchanged))
         read = self._import(obtained)
         self._switch(read)
-        return self._results([*self._unchanged, *self._writer.targets])
+        return self._results([*unchanged, *self._writer.targets])
 
     def _results(self, names: Sequence[str]) -> dict[str, Any]:
         with self._ctx.database.read() as session:
             rows = session.scalars(select(AdvisoryEcosystem).where(AdvisoryEcosystem.name.in_(names))).all()
         return results_of(rows, self._params.source, self._ctx.task_id)
 
-    # Check and fetch
-
-    def _obtain(self) -> list[_Obtained]:
-        """The pieces that have to be read, each in a file or folder of this machine."""
-        ctx = self._ctx
-        pieces = pieces_of(self._params, ctx.config)
-        obtained: list[_Obtained] = []
-        ctx.phase("check", total=len(pieces), unit="sources")
-        for piece in pieces:
-            if piece.path:
-                digest = archive.digest_of(piece.path, ctx.check_cancelled)
-                if not self._is_covered(digest, piece, None):
-                    obtained.append(_Obtained(piece, piece.path, digest, fetch.Tags()))
-            ctx.advance(step=piece.text)
-        remote = [each for each in pieces if each.address]
-        ctx.phase("fetch", total=None if remote else 1, unit="bytes" if remote else "folder")
-        for number, piece in enumerate(remote):
-            found = self._fetch(piece, ctx.work_dir / f"source-{number}.zip")
-            if found and not self._is_covered(found.digest, piece, found.tags):
-                obtained.append(found)
-        if not remote:
-            ctx.advance()
-            ctx.phase_note("nothing to fetch")
-        return obtained
-
-    def _is_covered(self, digest: str, piece: Piece, tags: fetch.Tags | None) -> bool:
-        names = self._last.covered(digest, piece.wanted)
-        self._unchanged |= dict.fromkeys(names, tags)
-        if names:
-            self._ctx.log(f"{piece.text}: unchanged")
-        return bool(names)
-
-    def _fetch(self, piece: Piece, file: Path) -> _Obtained | None:
-        ctx = self._ctx
-        assert piece.address
-        known, names = self._last.tags(piece.text, piece.wanted)
-
-        def tell(done: int, total: int | None) -> None:
-            if total:
-                ctx.set_total(total)
-            ctx.update(done=done, step=piece.text)
-
-        found = fetch.fetch(piece.address, file, tell, known)
-        if found is None:
-            ctx.log(f"{piece.text}: unchanged, says the server")
-            self._unchanged |= dict.fromkeys(names)
-            return None
-        ctx.log(f"Fetched {piece.text}, {file.stat().st_size / 1e6:,.1f} MB")
-        return _Obtained(piece, file, found.digest, found.tags)
-
-    # Import
-
-    def _import(self, obtained: Sequence[_Obtained]) -> list[_Read]:
+    def _import(self, obtained: Sequence[Obtained]) -> list[_Read]:
         ctx = self._ctx
         ctx.phase("import", unit="records")
         with ExitStack() as stack:
@@ -211,7 +128,7 @@ class _Update:
                     self._writer.target(name)
             return [self._read(each, source) for each, source in opened]
 
-    def _read(self, obtained: _Obtained, source: archive.Source) -> _Read:
+    def _read(self, obtained: Obtained, source: archive.Source) -> _Read:
         ctx, read = self._ctx, _Read(obtained)
         if source.other:
             ctx.log(f"{source.other:,} files of the source are no JSON and are left out")
@@ -256,8 +173,6 @@ class _Update:
         targets = self._writer.targets.values()
         sums = {name: sum(each.tally[name] for each in targets) for name in TALLY}
         return {**sums, "unreadable": len(read.unreadable)}
-
-    # Switch
 
     def _switch(self, read: Sequence[_Read]) -> None:
         ctx, writer = self._ctx, self._writer

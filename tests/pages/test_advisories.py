@@ -63,7 +63,7 @@ def test_the_results_begin_with_a_judgement(house: House, tmp_path: Path, case: 
     task_id = house.task("completed", kind="advisory_update", title="Advisories of all.zip", results=results)
     said = text_of(house, f"/tasks/{task_id}")
     assert {
-        "imported": "1 advisory of this source now in use. Every record could be read.",
+        "imported": "1 advisory of this source can be matched now. Every record could be read.",
         "unchanged": "Nothing has changed.",
         "unreadable": "1 record could not be read; what was known before stays.",
     }[case] in said
