@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from config import CHECKOUT, Config
+from database import Database
+from jobs.trace_scan import query
+from tests.jobs.code_scan.scanning import Recorder
+from tests.jobs.trace_scan.tracing import scan
 from tools import matrix
 
 
@@ -58,3 +64,25 @@ def test_marks_are_found_on_functions_classes_and_modules(tmp_path: Path) -> Non
         ("A1", "TestTwo::test_three"),
         ("C4", "TestTwo::test_three"),
     ]
+
+
+@pytest.mark.slow
+@pytest.mark.req("B5", "K4")
+def test_a_scan_of_this_repository_shows_what_the_page_shows(
+    make_config: Callable[..., Config], database: Database, sqlite_url: str
+) -> None:
+    claimed: dict[str, set[tuple[str, str]]] = {number: set() for number in matrix.requirements()}
+    for claim in matrix.claims():
+        claimed[claim.number].add((claim.file, claim.test))
+    context = Recorder(make_config(DATABASE_URL=sqlite_url, SCAN_ROOTS=str(CHECKOUT)), database)
+    results = scan(context, CHECKOUT)
+    with database.read() as session:
+        rows = query.matrix(session, context.task_id, limit=500)["items"]
+    assert {row["requirement"] for row in rows} == {f"REQ-{number}" for number in claimed}
+    assert results["broken_links"] == 0
+    for row in rows:
+        number = row["requirement"].removeprefix("REQ-")
+        each, tests = matrix.requirements()[number], {(test["path"], test["name"]) for test in row["tests"]}
+        assert (row["title"], row["risk"], row["path"]) == (each.title, each.risk, f".gxp/requirements/REQ-{number}.md")
+        assert tests <= claimed[number], number
+        assert len(claimed[number]) == len(tests) + row["more"].get("tests", 0), number
