@@ -58,9 +58,14 @@ def _order(match: Match) -> tuple[int, float, str, str]:
 
 
 def age_warnings(data: Sequence[DataSet], now: datetime, max_age_days: int) -> list[str]:
-    """A sentence for each data set that is too old, or whose age is not known."""
+    """A sentence for each data set that is too old, whose age is not known, or that lacks records of its source."""
     warnings = []
     for each in data:
+        if each.unreadable:
+            warnings.append(
+                f"{each.unreadable:,} records could not be read when the advisories for {each.ecosystem} were imported. "
+                "Some vulnerabilities may be missing."
+            )
         if each.data_date is None:
             warnings.append(f"It is not known how old the advisories for {each.ecosystem} are.")
         elif now - each.data_date > timedelta(days=max_age_days):
