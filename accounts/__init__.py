@@ -17,7 +17,7 @@ from accounts.errors import (
     WeakPassword,
     WrongLogin,
 )
-from accounts.identity import Identity, authenticate_session, authenticate_token, revoked
+from accounts.identity import Identity, authenticate_session, authenticate_token, identity_of, revoked
 from accounts.models import ApiToken, AuditEntry, LoginSession, LoginThrottle, SetupToken, User
 from accounts.passwords import hash_password, needs_rehash, password_problem, verify_password
 from accounts.sessions import end_all_sessions, end_session, list_sessions, purge_ended
@@ -63,6 +63,7 @@ __all__ = [
     "find_user",
     "has_users",
     "hash_password",
+    "identity_of",
     "list_sessions",
     "list_tokens",
     "list_users",

@@ -14,6 +14,7 @@ from typing import Literal
 
 from sqlalchemy import BindParameter, ColumnElement, bindparam, literal, select, true, union_all
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
 
 from accounts import tokens
 from accounts.models import ApiToken, LoginSession, User
@@ -33,8 +34,9 @@ _SWEEP_CHUNK = 10_000  # below SQLite's 32,766 and PostgreSQL's 65,535 variables
 class Identity:
     """A user as one login session or one API token presents them.
 
-    `role` is what this login may act as: a token without the scope `admin` acts as a user even for an admin. Exactly
-    one of `session_id` and `token_id` is set. `epoch` is the user's at the time of the check.
+    `role` is what this login may act as: a token without the scope `admin` acts as a user even for an admin. At most
+    one of `session_id` and `token_id` is set, and neither for work that was asked for earlier.
+    `epoch` is the user's at the time of the check.
     """
 
     user_id: int
@@ -53,6 +55,14 @@ class Identity:
     def can(self, scope: str) -> bool:
         """Whether this login has the scope `read`, `write` or `admin`; a login session has what its role has."""
         return scope in self.scopes and (scope != "admin" or self.is_admin)
+
+
+def identity_of(session: Session, user_id: int) -> Identity | None:
+    """A user in person, for work that was asked for earlier; None when the account is disabled or gone."""
+    user = session.get(User, user_id)
+    if user is None or not user.is_active:
+        return None
+    return Identity(user.id, user.username, _role(user.role, ALL_SCOPES), None, None, epoch=user.epoch)
 
 
 def authenticate_session(db: Database, session_token: str, now: datetime | None = None) -> Identity | None:

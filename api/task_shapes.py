@@ -106,6 +106,7 @@ class Snapshot(Answer):
     log_errors: int
     retry_of: TaskId | None
     retried_by: TaskId | None
+    schedule_id: str | None
     queue_position: int | None
     may: May
     timestamp: Time

@@ -40,6 +40,7 @@ class Task(Base):
         Index("ix_tasks_created", "created_at"),
         Index("ix_tasks_kind_state", "kind", "state"),
         Index("ix_tasks_resource_state", "resource", "state"),
+        Index("ix_tasks_schedule", "schedule_id", "created_at"),
     )
 
     id: Mapped[str] = mapped_column(String(36), primary_key=True)
@@ -54,6 +55,7 @@ class Task(Base):
     idempotency_key: Mapped[str | None] = mapped_column(String(200))
     retry_of: Mapped[str | None] = mapped_column(String(36))
     retried_by: Mapped[str | None] = mapped_column(String(36))
+    schedule_id: Mapped[str | None] = mapped_column(String(36))
 
     state: Mapped[str] = mapped_column(String(12))
     attempt: Mapped[int] = mapped_column(Integer)

@@ -1,4 +1,4 @@
-"""The scheduler process: sends what waits, sends again what got lost, rescues, announces what was left behind.
+"""The scheduler process: starts what is due, sends what waits or got lost, rescues, announces what was left behind.
 
 Any number may run; every step is a conditional UPDATE or idempotent, so they do not get into each other's way.
 """
@@ -14,7 +14,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from config import Config
-from database import Database, DatabaseBusy
+from database import Database, DatabaseBusy, utc_now
 from delivery.announcer import TailAnnouncer
 from delivery.event_log import EventLog, connect
 from tasks.errors import NotFound
@@ -22,6 +22,8 @@ from tasks.lifecycle import Limits
 from tasks.queue import TaskQueue
 from tasks.registry import RetryPolicy, find_job, load_jobs
 from tasks.rescue import Rescuer
+from tasks.schedules.firing import Firing
+from tasks.service import Tasks
 
 log = logging.getLogger("taskroom.scheduler")
 
@@ -41,17 +43,20 @@ class Scheduler:
         self._rescuer = Rescuer(
             self._database, self._announcer, config.lease_s, retry_policy, self._announcer.newest_progress
         )
+        self._firing = Firing(self._database, Tasks(config, self._database, self._announcer, self._queue))
         self._failing: set[str] = set()
 
     def run(self, stop: threading.Event) -> None:
         """Take turns until `stop` is set."""
         turn = 0
         while not stop.is_set():
+            self._step("schedules", lambda: self._firing.fire_due(utc_now()))
             self._step("dispatch", self._queue.dispatch)
             self._step("rescue", self._rescuer.rescue)
             self._step("announce", self._announcer.sweep)
             if turn % SLOW_TURNS == 0:
                 self._step("resend", self._queue.resend_lost)
+                self._step("clock", lambda: self._firing.set_right(utc_now()))
                 self._step("checkpoint", self._checkpoint)
             turn += 1
             stop.wait(TURN_S)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from typing import Any
+from enum import StrEnum
+from typing import Any, TypedDict, TypeVar, Unpack
 
 import redis
 from sqlalchemy import select
@@ -27,6 +28,19 @@ log = logging.getLogger("taskroom.tasks")
 MAX_TITLE = 300
 MAX_KEY = 200
 MAX_REASON = 500
+ChoiceT = TypeVar("ChoiceT", bound=StrEnum)
+
+
+class Options(TypedDict, total=False):
+    """How a task is started. `address` is where the asker is, for the audit log."""
+
+    title: str | None
+    priority: str | None
+    visibility: str | None
+    idempotency_key: str | None
+    retry_of: str | None
+    schedule_id: str | None
+    address: str | None
 
 
 class Tasks:
@@ -39,22 +53,24 @@ class Tasks:
         self._queue = queue
 
     def submit(
-        self,
-        identity: Identity,
-        kind: str,
-        params: Mapping[str, Any],
-        *,
-        title: str | None = None,
-        priority: str | None = None,
-        visibility: str | None = None,
-        idempotency_key: str | None = None,
-        retry_of: str | None = None,
-        address: str | None = None,
+        self, identity: Identity, kind: str, params: Mapping[str, Any], **options: Unpack[Options]
     ) -> tuple[str, bool]:
         """Start a task; its id, and False when the idempotency key had started it before.
 
-        `address` is where the asker is, for the audit log. Raises NotFound (kind), Forbidden (kind for admins),
-        InvalidParams (each wrong field), Conflict (resource busy).
+        Raises what `prepare` does, and Conflict (resource busy).
+        """
+        submission = self.prepare(identity, kind, params, **options)
+        task_id, is_new = lifecycle.submit(self._database, identity, submission)
+        if is_new:
+            self.tell(task_id)
+        return task_id, is_new
+
+    def prepare(
+        self, identity: Identity, kind: str, params: Mapping[str, Any], **options: Unpack[Options]
+    ) -> Submission:
+        """A task that may be started, checked and not yet stored.
+
+        Raises NotFound (kind), Forbidden (kind for admins), InvalidParams (each wrong field).
         """
         job = self._startable(identity, kind)
         checked = job.validated(dict(params), self._config)
@@ -62,24 +78,22 @@ class Tasks:
             job.allow(checked, identity, self._config)
         resource = job.resource_for(checked, self._config) if job.resource_for else None
         kept = job.audited(checked, self._config) if job.audited else None
-        submission = Submission(
+        actor = Actor(identity.username, identity.user_id, options.get("address"))
+        return Submission(
             job=job,
             params=checked.model_dump(mode="json"),
-            title=_title(title) or _title(job.title_of(checked)) or job.title,
-            priority=Priority(_choice("priority", priority, [each.value for each in Priority], Priority.NORMAL)),
-            visibility=Visibility(
-                _choice("visibility", visibility, [each.value for each in Visibility], self._config.default_visibility)
+            title=_title(options.get("title")) or _title(job.title_of(checked)) or job.title,
+            priority=choice("priority", options.get("priority"), Priority, Priority.NORMAL),
+            visibility=choice(
+                "visibility", options.get("visibility"), Visibility, Visibility(self._config.default_visibility)
             ),
             resource=resource[:500] if resource else None,
-            idempotency_key=_key(idempotency_key),
-            retry_of=retry_of,
+            idempotency_key=_key(options.get("idempotency_key")),
+            retry_of=options.get("retry_of"),
+            schedule_id=options.get("schedule_id"),
             timeout_s=job.timeout_for(checked, self._config) if job.timeout_for else None,
-            audit=(Actor(identity.username, identity.user_id, address), kept) if kept is not None else None,
+            audit=(actor, kept) if kept is not None else None,
         )
-        task_id, is_new = lifecycle.submit(self._database, identity, submission)
-        if is_new:
-            self._announce_and_dispatch(task_id)
-        return task_id, is_new
 
     def cancel(self, identity: Identity, task_id: str, reason: str | None = None) -> dict[str, Any]:
         """Ask for the task to end; its snapshot afterwards. Raises NotFound, Forbidden, Conflict (has ended)."""
@@ -132,7 +146,8 @@ class Tasks:
             raise Forbidden(f"Only admins may start {job.title!r}.")
         return job
 
-    def _announce_and_dispatch(self, task_id: str) -> None:
+    def tell(self, task_id: str) -> None:
+        """Announce a task that was just stored, and send it to a worker."""
         self._announcer.announce(task_id)
         try:
             self._queue.dispatch(batch=10)
@@ -158,9 +173,11 @@ def _key(key: str | None) -> str | None:
     return key
 
 
-def _choice(name: str, value: str | None, allowed: list[str], default: str) -> str:
+def choice(name: str, value: str | None, allowed: type[ChoiceT], default: ChoiceT) -> ChoiceT:
+    """The value as one of a closed set; the default for none. Raises InvalidParams."""
     if value is None or value == "":
         return default
-    if value not in allowed:
-        raise InvalidParams({name: f"Choose one of {', '.join(allowed)}."})
-    return value
+    try:
+        return allowed(value)
+    except ValueError:
+        raise InvalidParams({name: f"Choose one of {', '.join(allowed)}."}) from None

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, bindparam, func, or_, select, true
@@ -15,8 +15,9 @@ from sqlalchemy.orm import Session
 
 from accounts import Identity, User
 from database import Database, rfc3339, utc_now
-from tasks.errors import Forbidden, InvalidPayload, NotFound
+from tasks.errors import Forbidden, NotFound
 from tasks.models import Artifact, LogLine, Task, TaskAttempt, TaskEvent
+from tasks.paging import after_cursor, next_cursor
 from tasks.states import ACTIVE, State, Visibility, is_final
 
 MAX_PAGE = 200
@@ -31,6 +32,7 @@ class Filters:
     kind: str | None = None
     text: str | None = None
     mine: bool = False
+    schedule_id: str | None = None
     finished_since: datetime | None = None
 
 
@@ -115,12 +117,11 @@ def list_tasks(
     limit = max(1, min(limit, MAX_PAGE))
     query = _with_owner().where(visible_to(identity), *_conditions(filters, identity))
     if cursor:
-        created, last_id = _parse_cursor(cursor)
-        query = query.where(or_(Task.created_at < created, and_(Task.created_at == created, Task.id < last_id)))
+        query = query.where(after_cursor(cursor, Task.created_at, Task.id))
     rows = session.execute(query.order_by(Task.created_at.desc(), Task.id.desc()).limit(limit + 1)).all()
     items = [(row[0], row[1]) for row in rows[:limit]]
-    more = len(rows) > limit
-    return Page(items, f"{rfc3339(items[-1][0].created_at)}_{items[-1][0].id}" if more else None)
+    last = items[-1][0] if len(rows) > limit else None
+    return Page(items, next_cursor(last.created_at, last.id) if last else None)
 
 
 def count_tasks(session: Session, identity: Identity, filters: Filters) -> int:
@@ -137,24 +138,14 @@ def _conditions(filters: Filters, identity: Identity) -> list[ColumnElement[bool
         conditions.append(Task.kind == filters.kind)
     if filters.mine:
         conditions.append(Task.owner_id == identity.user_id)
+    if filters.schedule_id:
+        conditions.append(Task.schedule_id == filters.schedule_id)
     if filters.text:
         titled = func.lower(Task.title).contains(filters.text.lower(), autoescape=True)
         conditions.append(or_(titled, Task.id.startswith(filters.text.lower(), autoescape=True)))
     if filters.finished_since:
         conditions.append(Task.finished_at >= filters.finished_since)
     return conditions
-
-
-def _parse_cursor(cursor: str) -> tuple[datetime, str]:
-    try:
-        moment, _, task_id = cursor.partition("_")
-        parsed = datetime.fromisoformat(moment)
-        if parsed.tzinfo is None or not task_id:
-            raise ValueError
-        parsed = parsed.astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise InvalidPayload("This cursor is not one that a list gave out. Start again without it.") from None
-    return parsed, task_id
 
 
 def counters(session: Session, identity: Identity) -> dict[str, int]:
@@ -246,6 +237,7 @@ def snapshot(task: Task, owner: str) -> dict[str, Any]:
         "log_errors": task.log_errors,
         "retry_of": task.retry_of,
         "retried_by": task.retried_by,
+        "schedule_id": task.schedule_id,
         "timestamp": rfc3339(utc_now()),
         "epoch": None,
         "seq": None,

@@ -16,7 +16,7 @@ from tasks.lifecycle.ending import (
     retry_later,
 )
 from tasks.lifecycle.record import event_data, final_event
-from tasks.lifecycle.submission import Submission, initial_phases, request_cancel, submit
+from tasks.lifecycle.submission import Submission, initial_phases, request_cancel, submit, submit_within
 
 __all__ = [
     "MAX_RESULTS_BYTES",
@@ -39,4 +39,5 @@ __all__ = [
     "request_cancel",
     "retry_later",
     "submit",
+    "submit_within",
 ]

@@ -33,6 +33,7 @@ class Submission:
     resource: str | None = None
     idempotency_key: str | None = None
     retry_of: str | None = None
+    schedule_id: str | None = None
     timeout_s: float | None = None
     audit: tuple[Actor, dict[str, Any]] | None = None
     """who started it, and what the audit log keeps of that; written with the task"""
@@ -45,24 +46,29 @@ def submit(database: Database, identity: Identity, submission: Submission) -> tu
     """
     try:
         with database.write() as session:
-            if (known := _earlier_submission(session, identity, submission)) is not None:
-                return known, False
-            _refuse_busy_resource(session, submission)
-            task = _new_task(identity, submission)
-            session.add(task)
-            session.flush()
-            if submission.retry_of:
-                session.execute(update(Task).where(Task.id == submission.retry_of).values(retried_by=task.id))
-            record(session, task.id, events.PROGRESS_UPDATE)
-            if submission.audit is not None:
-                actor, what = submission.audit
-                audit.record(session, "task.started", f"task:{task.id}", actor, after={"kind": task.kind, **what})
-            return task.id, True
+            return submit_within(session, identity, submission)
     except IntegrityError:
         with database.read() as session:
             if (known := _earlier_submission(session, identity, submission)) is not None:
                 return known, False
         raise
+
+
+def submit_within(session: Session, identity: Identity, submission: Submission) -> tuple[str, bool]:
+    """The same in the caller's transaction, which is to be rolled back when this raises."""
+    if (known := _earlier_submission(session, identity, submission)) is not None:
+        return known, False
+    _refuse_busy_resource(session, submission)
+    task = _new_task(identity, submission)
+    session.add(task)
+    session.flush()
+    if submission.retry_of:
+        session.execute(update(Task).where(Task.id == submission.retry_of).values(retried_by=task.id))
+    record(session, task.id, events.PROGRESS_UPDATE)
+    if submission.audit is not None:
+        actor, what = submission.audit
+        audit.record(session, "task.started", f"task:{task.id}", actor, after={"kind": task.kind, **what})
+    return task.id, True
 
 
 def _earlier_submission(session: Session, identity: Identity, submission: Submission) -> str | None:
@@ -103,6 +109,7 @@ def _new_task(identity: Identity, submission: Submission) -> Task:
         resource=submission.resource,
         idempotency_key=submission.idempotency_key,
         retry_of=submission.retry_of,
+        schedule_id=submission.schedule_id,
         state=State.QUEUED,
         attempt=0,
         max_attempts=job.retry.max_attempts,
