@@ -63,7 +63,7 @@ def age_warnings(data: Sequence[DataSet], now: datetime, max_age_days: int) -> l
     for each in data:
         if each.unreadable:
             warnings.append(
-                f"{each.unreadable:,} records could not be read when the advisories for {each.ecosystem} were imported. "
+                f"{each.unreadable:,} records could not be read at the import of the advisories for {each.ecosystem}. "
                 "Some vulnerabilities may be missing."
             )
         if each.data_date is None:
