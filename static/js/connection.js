@@ -9,14 +9,16 @@ import { MAX_ATTEMPTS, ReconnectSchedule } from "./reconnect_schedule.js";
 import { realTimers } from "./timers.js";
 
 const ATTEMPT_LIMIT_MS = 10_000;
-const WAKE_GAP_MS = 1_000;
+const WAKE_GAP_MS = 250;
 const FINAL_REFUSALS = new Set(["unauthenticated", "forbidden", "invalid_payload"]);
 
 export class RequestError extends Error {
-  constructor({ code = "internal", message = "No answer.", retry_after_s = null } = {}) {
+  /** `isSilence`: the server did not answer at all, in time. */
+  constructor({ code = "internal", message = "No answer.", retry_after_s = null } = {}, isSilence = false) {
     super(message);
     this.code = code;
     this.retryAfterS = retry_after_s;
+    this.isSilence = isSilence;
   }
 }
 
@@ -80,7 +82,7 @@ export class Connection {
     this.#try();
   }
 
-  /** The network or the tab came back: use the moment, but not more than once a second and not after a refusal. */
+  /** The network or the tab came back: use the moment, but not over and over and not after a refusal. */
   wake() {
     const refused = this.state.name === "lost" && this.state.reason !== null;
     if (this.isConnected || refused) return;
@@ -108,7 +110,7 @@ export class Connection {
     try {
       ack = await this.#socket.timeout(limitMs).emitWithAck(event, data);
     } catch {
-      throw new RequestError({ code: "unavailable", message: "The server did not answer in time." });
+      throw new RequestError({ code: "unavailable", message: "The server did not answer in time." }, true);
     }
     if (ack?.ok !== true) throw new RequestError(ack?.error);
     return ack;

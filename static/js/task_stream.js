@@ -150,7 +150,7 @@ export class TaskStream {
       const ack = await this.#connection.request("get_task_status", { task_id: this.taskId }, 5_000);
       if (this.#isOvertakenBy(ack.task)) this.#rejoin();
     } catch (error) {
-      if (error.code === "unavailable") this.#connection.abandon();
+      if (error.isSilence) this.#connection.abandon();
     }
   }
 
@@ -170,7 +170,9 @@ export class TaskStream {
     else this.join();
   }
 
+  /** No answer at all means that nothing will come over this connection, however alive it seems. */
   #joinRefused(error) {
+    if (error.isSilence) return void this.#connection.abandon();
     const passing = ["rate_limited", "unavailable", "internal"].includes(error.code);
     if (!passing) this.refusal = { code: error.code, message: error.message };
     else if (this.#connection.isConnected) {

@@ -46,6 +46,23 @@ test("A8", "the first join asks for a snapshot, and whatever comes during it cou
   equal([stream.state.seq, stream.state.task.progress_percent], [8, 21]);
 });
 
+test("F2 A10", "a connection over which nobody answers a join is given up, and never called live", async () => {
+  const parts = room();
+  parts.streams.of("t").subscribe(() => {});
+  const seen = [];
+  parts.connection.onState(({ name }) => seen.push(name));
+  parts.connection.connect();
+  parts.socket.answer = () => Promise.reject(new Error("operation has timed out"));
+  parts.socket.fire("connect");
+  await settled();
+  equal([parts.connection.state.name, seen.includes("live")], ["reconnecting", false]);
+  await parts.timers.pass(2_000);
+  parts.socket.answer = () => ({ ok: false, error: { code: "unavailable", message: "The database is away." } });
+  parts.socket.fire("connect");
+  await settled();
+  equal([parts.connection.isConnected, parts.joins().length], [true, 2], "an answer proves the line");
+});
+
 test("A10 F4", "after a reconnect it joins with its position and is not live until the replay is in", async () => {
   const { socket, stream, joins, progress, connection, timers } = await live();
   progress(2, 5);
