@@ -8,6 +8,7 @@ import signal
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from jobs.dependency_scan.confined import MAX_FILE_BYTES, read_confined
@@ -66,10 +67,10 @@ def test_a_bomb_ends_in_words_or_in_packages_that_are_not_evaluated(name: str, t
 def test_what_takes_too_long_is_ended_and_told(tmp_path: Path) -> None:
     path = tmp_path / "lock"
     path.write_text('{"packages": {' + ",".join(f'"node_modules/p{n}": {{}}' for n in range(100_000)) + "}}")
+    before = set(psutil.Process().children())
     with pytest.raises(Unreadable, match="took longer"):
         read_confined(os.fsencode(path), "package-lock.json", deadline_s=0.01)
-    with pytest.raises(ChildProcessError):
-        os.waitpid(-1, os.WNOHANG)
+    assert set(psutil.Process().children()) <= before
 
 
 def test_a_wish_to_stop_ends_the_child(tmp_path: Path) -> None:
@@ -79,10 +80,10 @@ def test_a_wish_to_stop_ends_the_child(tmp_path: Path) -> None:
     def stop() -> None:
         raise KeyboardInterrupt
 
+    before = set(psutil.Process().children())
     with pytest.raises(KeyboardInterrupt):
         read_confined(os.fsencode(path), "requirements.txt", stop)
-    with pytest.raises(ChildProcessError):
-        os.waitpid(-1, os.WNOHANG)
+    assert set(psutil.Process().children()) <= before
 
 
 def test_a_reader_that_dies_or_wants_too_much_memory_is_the_files_problem(
@@ -141,10 +142,10 @@ def test_names_are_printable_bounded_and_never_evaluated_when_they_were_changed(
 
 def test_a_cycle_and_a_long_chain_of_packages_are_walked_once() -> None:
     entries = {"": {"dependencies": {"p0": "*"}}}
-    for number in range(20_000):
-        entries[f"node_modules/p{number}"] = {"version": "1.0.0", "dependencies": {f"p{(number + 1) % 20_000}": "*"}}  # type: ignore[dict-item]
+    for number in range(6_000):
+        entries[f"node_modules/p{number}"] = {"version": "1.0.0", "dependencies": {f"p{(number + 1) % 6_000}": "*"}}  # type: ignore[dict-item]
     packages = READERS["package-lock.json"].load()(json.dumps({"packages": entries})).packages
-    assert len(packages) == 20_000
+    assert len(packages) == 6_000
     assert max(len(each.via) for each in packages) <= 13
     assert packages[-1].via[0] == "p0"
 
