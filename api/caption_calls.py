@@ -48,7 +48,7 @@ def list_captions(call: Call) -> dict[str, Any]:
 
 @operation(
     "POST",
-    f"{CAPTIONS}/{{image_id}}",
+    f"{CAPTIONS}/{{image_id}}/decision",
     summary="Decide about a caption",
     tag=TAG,
     answer=Caption,

@@ -66,13 +66,13 @@ def test_captions_are_listed_page_by_page_with_their_counts(ada: Caller, task_id
 
 def test_a_decision_is_made_refused_when_late_and_taken_back(ada: Caller, task_id: str) -> None:
     [first, second, _] = ada.get(f"/tasks/{task_id}/captions").json["items"]
-    path = f"/tasks/{task_id}/captions/{first['image_id']}"
+    path = f"/tasks/{task_id}/captions/{first['image_id']}/decision"
     done = ada.post(path, {"action": "approve", "caption": "A lake with boats.", "revision": 1})
     assert (done.json["status"], done.json["caption"], done.json["revision"]) == ("approved", "A lake with boats.", 2)
     assert ada.post(path, {"action": "reject", "revision": 1}).status_code == 409
     assert ada.post(path, {"action": "save", "caption": "x" * 301}).status_code == 422
     assert ada.post(path, {"action": "explode"}).status_code == 422
-    ada.post(f"/tasks/{task_id}/captions/{second['image_id']}", {"action": "decorative"})
+    ada.post(f"/tasks/{task_id}/captions/{second['image_id']}/decision", {"action": "decorative"})
     packed = ada.get(f"/tasks/{task_id}/captions/export.zip")
     with zipfile.ZipFile(io.BytesIO(packed.data)) as archive:
         assert {name: archive.read(name) for name in archive.namelist()} == {
@@ -92,7 +92,7 @@ def test_others_find_nothing_and_who_may_watch_is_refused(
 ) -> None:
     paths = [f"/tasks/{task_id}/captions{end}" for end in ("", "/export.json", "/export.csv", "/export.zip")]
     assert {bob.get(path).status_code for path in paths} == {404}
-    assert bob.post(f"/tasks/{task_id}/captions/1", {"action": "reject"}).status_code == 404
+    assert bob.post(f"/tasks/{task_id}/captions/1/decision", {"action": "reject"}).status_code == 404
     assert bob.post(f"/tasks/{task_id}/captions/undo").status_code == 404
     assert {admin.get(path).status_code for path in paths} == {200}
     shared = ada.post("/tasks", {"kind": "test_count", "visibility": "everyone"}).json["task_id"]
