@@ -110,5 +110,6 @@ class Finding:
 
 
 def sentence(text: str) -> str:
-    """The text with a capital at its start, which is cut to what the database takes."""
-    return (text[:1].upper() + text[1:])[:1000]
+    """The text with a capital at its start, unless that is a path; cut to what the database takes."""
+    first = text.split(" ", 1)[0]
+    return (text if "/" in first or "." in first else text[:1].upper() + text[1:])[:1000]

@@ -24,8 +24,8 @@ class TraceScanParams(BaseModel):
         ge=1,
         le=2**31 - 1,
         title="Registered repository",
-        description="Its number. Repositories on git servers are registered first.",
-        json_schema_extra={"widget": "number"},
+        description="The number in the address of its page. Repositories on git servers are registered first.",
+        json_schema_extra={"widget": "number", "advanced": True},
     )
     repository_path: str | None = Field(
         None,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -69,8 +69,10 @@ def shown(row: Repository) -> dict[str, Any]:
 
 
 def listed(session: Session) -> list[dict[str, Any]]:
-    """Every registered repository, by name."""
-    return [shown(row) for row in session.scalars(select(Repository).order_by(Repository.name, Repository.id))]
+    """Every registered repository, by name whatever its case."""
+    return [
+        shown(row) for row in session.scalars(select(Repository).order_by(func.lower(Repository.name), Repository.id))
+    ]
 
 
 def find(session: Session, repository_id: int) -> Repository:
