@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import BeforeValidator, Field, StringConstraints
 
 from api.parsing import Body, Cursor, Query, Text, Whole
 from api.task_shapes import Answer, TaskId, Time
@@ -14,15 +14,15 @@ from jobs.caption_images.review import MAX_CAPTION
 Status = Literal["review", "approved", "rejected", "failed"]
 
 
-class CaptionFilter(Query):
-    """Which captions."""
+def _integer(value: object) -> object:
+    """JSON knows one kind of number: 2.0 is the integer 2."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
-    status: Literal["all", "review", "approved", "rejected", "failed"] = "all"
 
-
-class CaptionList(CaptionFilter):
+class CaptionList(Query):
     """Which captions, and which page of them."""
 
+    status: Literal["all", "review", "approved", "rejected", "failed"] = "all"
     limit: Whole = Field(100, ge=1, le=500)
     cursor: Cursor = Field("", description="`next_cursor` of the page before.")
 
@@ -77,7 +77,7 @@ class Decide(Body):
 
     action: Literal["approve", "save", "reject", "decorative", "reopen"]
     caption: Annotated[Text, StringConstraints(max_length=4 * MAX_CAPTION)] | None = None
-    revision: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = None
+    revision: Annotated[int, BeforeValidator(_integer), Field(ge=1, le=2**31 - 1)] | None = None
 
 
 class Settings(CaptionSettings, Answer):
