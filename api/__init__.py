@@ -20,6 +20,7 @@ from api import (
     person_calls,
     repository_calls,
     scan_calls,
+    schedule_calls,
     task_calls,
     trace_calls,
 )
@@ -34,6 +35,7 @@ CALLS = (
     trace_calls,
     dependency_calls,
     caption_calls,
+    schedule_calls,
     person_calls,
 )
 

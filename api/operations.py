@@ -24,7 +24,9 @@ TAGS = (
     "Code",
     "Repositories",
     "Traces",
+    "Dependencies",
     "Captions",
+    "Schedules",
     "You",
 )  # the order of the documentation
 
