@@ -23,6 +23,20 @@ RECORD = """
 }
 """
 
+TIME_RETURNS = """
+() => {
+  window.returns = [];
+  let back = null;
+  addEventListener("online", () => { back = performance.now(); });
+  const words = document.querySelector("[data-connection]");
+  new MutationObserver(() => {
+    if (back === null || words.textContent !== "Live") return;
+    window.returns.push(performance.now() - back);
+    back = null;
+  }).observe(words, { characterData: true, childList: true, subtree: true });
+}
+"""
+
 
 def record(page: Page) -> None:
     expect(page.locator("[data-connection]")).to_have_text("Live")
@@ -99,6 +113,26 @@ def test_an_end_that_was_missed_is_there_after_the_return(visitor: Visitor, runn
     expect(page.locator("[data-badge-word]").first).to_have_text("Completed")
     expect(page.locator("[data-log-lines]")).to_contain_text("the last line")
     expect(page.locator("[data-results]")).to_contain_text("29,518")
+
+
+@pytest.mark.req("F4", "A10")
+def test_each_return_of_the_network_is_used_at_once(visitor: Visitor, running: TaskByHand) -> None:
+    """The first try after a break begins with polling, and leaves it while the answers to it still wait."""
+    page = visitor.open(running.path)
+    record(page)
+    page.evaluate(TIME_RETURNS)
+    for percent in range(30, 36):
+        visitor.context.set_offline(True)
+        expect(page.locator("[data-connection]")).to_have_text(re.compile("^Reconnecting"))
+        running.to(percent)
+        visitor.context.set_offline(False)
+        expect(page.locator("[data-percent-value]")).to_have_text(f"{percent}.0")
+        expect(page.locator("[data-connection]")).to_have_text("Live")
+    took_ms = page.evaluate("window.returns")
+    print(f"live again after {[round(ms) for ms in took_ms]} ms")
+    assert len(took_ms) == 6
+    assert min(took_ms) < 1_000
+    assert_never_back(page)
 
 
 @pytest.mark.req("F4")
