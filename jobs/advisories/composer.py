@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import re
 
-_MODIFIER = r"(?:[._-]?(?:(stable|beta|b|rc|alpha|a|patch|pl|p)((?:[.-]?\d+)*))?([.-]?dev)?)"
-_NUMBERED = re.compile(rf"v?(\d+(?:\.\d+)*){_MODIFIER}", re.IGNORECASE)
+_MODIFIER = r"(?:[._-]?(?:(stable|beta|b|rc|alpha|a|patch|pl|p)((?:[.-]?\d++)*+))?([.-]?dev)?)"
+_NUMBERED = re.compile(rf"v?(\d++(?:\.\d++)*+){_MODIFIER}", re.IGNORECASE)
 _DATED = re.compile(rf"v?(\d{{4}}(?:[.:-]?\d{{2}}){{1,6}}(?:[.:-]?\d{{1,3}}){{0,2}}){_MODIFIER}", re.IGNORECASE)
 _RANKS = {"dev": 0, "alpha": 1, "a": 1, "beta": 2, "b": 2, "rc": 3, "stable": 4, "": 4, "patch": 5, "pl": 5, "p": 5}
 _PARTS = 4

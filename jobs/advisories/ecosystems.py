@@ -124,6 +124,7 @@ def _debian_key(text: str) -> Any:
 _composer_key = _readable(composer_key)
 
 
+@lru_cache(maxsize=50_000)
 def _same_pypi(text: str) -> str:
     from packaging.utils import canonicalize_version
 

@@ -158,7 +158,7 @@ class ImportWriter:
             change = "withdrawn" if record.is_withdrawn and not before.is_withdrawn else "updated"
             target.tally[change] += not (record.is_withdrawn and before.is_withdrawn)
         self._add_rows(target, record, part, digest)
-        if len(self._advisories) >= BATCH:
+        if len(self._advisories) >= BATCH or len(self._packages) >= BATCH * 4:
             self.flush()
 
     def _count(self, target: Target, record: Record, part: Part) -> None:

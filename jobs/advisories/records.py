@@ -26,6 +26,11 @@ MAX_RELEASE = 40
 MAX_ECOSYSTEM = 60
 MAX_SUMMARY = 300
 MAX_ALIASES = 200
+MAX_UPSTREAM = 5_000
+MAX_RANGES = 1_000
+MAX_PACKAGES = 20_000
+MAX_VERSIONS = 50_000
+MAX_EVENTS = 10_000
 PACK_FROM = 200
 FIRST_YEAR = 1980
 EVENTS = ("introduced", "fixed", "last_affected", "limit")
@@ -90,8 +95,8 @@ def read_record(raw: bytes) -> Record:
         id=_word(document.get("id"), MAX_ID, "id"),
         is_withdrawn=bool(withdrawn),
         summary=_summary(document),
-        aliases=_ids(document.get("aliases"), "aliases"),
-        upstream=_ids(document.get("upstream"), "upstream"),
+        aliases=_ids(document.get("aliases"), "aliases", MAX_ALIASES),
+        upstream=_ids(document.get("upstream"), "upstream", MAX_UPSTREAM),
         published_at=_moment(document.get("published")),
         modified_at=_moment(document.get("modified")),
         licence=_licence(document),
@@ -105,7 +110,7 @@ def read_record(raw: bytes) -> Record:
 def _by_ecosystem(affected: object) -> dict[str, list[dict[str, Any]]]:
     """The entries of `affected` that name a package, by ecosystem without release."""
     found: dict[str, list[dict[str, Any]]] = {}
-    for entry in _list(affected, "affected"):
+    for entry in _list(affected, "affected", MAX_PACKAGES):
         if not isinstance(entry, dict):
             raise RecordUnreadable("has something in affected that is no object")
         package = entry.get("package")
@@ -130,8 +135,8 @@ def _package(entry: Mapping[str, Any]) -> tuple[str, str, bytes]:
     release = release_of(ecosystem)
     if len(release) > MAX_RELEASE:
         raise RecordUnreadable("has a release with a name that is too long")
-    ranges = [_range(each) for each in _list(entry.get("ranges"), "ranges")]
-    versions = _list(entry.get("versions"), "versions")
+    ranges = [_range(each) for each in _list(entry.get("ranges"), "ranges", MAX_RANGES)]
+    versions = _list(entry.get("versions"), "versions", MAX_VERSIONS)
     if not all(isinstance(each, str) for each in versions):
         raise RecordUnreadable("has a version that is no text")
     return normalised(ecosystem, name), release, pack(Facts(ranges, versions))
@@ -141,7 +146,7 @@ def _range(entry: object) -> tuple[str, list[tuple[str, str]]]:
     if not isinstance(entry, dict):
         raise RecordUnreadable("has a range that is no object")
     events: list[tuple[str, str]] = []
-    for event in _list(entry.get("events"), "events"):
+    for event in _list(entry.get("events"), "events", MAX_EVENTS):
         said = [(name, event[name]) for name in EVENTS if name in event] if isinstance(event, dict) else []
         if not said or not all(isinstance(version, str) for _, version in said):
             raise RecordUnreadable("has an event that cannot be read")
@@ -162,11 +167,13 @@ def unpack(packed: bytes) -> Facts:
     return Facts([(kind, [(event, version) for event, version in events]) for kind, events in ranges], versions)
 
 
-def _list(value: object, name: str) -> list[Any]:
+def _list(value: object, name: str, limit: int) -> list[Any]:
     if value is None:
         return []
     if not isinstance(value, list):
         raise RecordUnreadable(f"has no list in {name}")
+    if len(value) > limit:
+        raise RecordUnreadable(f"has more than {limit:,} {name}")
     return value
 
 
@@ -176,11 +183,8 @@ def _word(value: object, limit: int, name: str) -> str:
     return value
 
 
-def _ids(value: object, name: str) -> list[str]:
-    found = dict.fromkeys(_word(each, MAX_ID, name) for each in _list(value, name))
-    if len(found) > MAX_ALIASES:
-        raise RecordUnreadable(f"has more than {MAX_ALIASES} {name}")
-    return list(found)
+def _ids(value: object, name: str, limit: int) -> list[str]:
+    return list(dict.fromkeys(_word(each, MAX_ID, name) for each in _list(value, name, limit)))
 
 
 def _summary(document: Mapping[str, Any]) -> str:

@@ -129,7 +129,8 @@ def test_versions_are_ordered_by_the_rules_of_their_ecosystem(name: str) -> None
     [("PyPI", "3.6-acme-final"), ("PyPI", "latest"), ("npm", "git+https://git.example.org/a.git"), ("npm", "1.x"),
      ("npm", "file:../a"), ("Packagist", "dev-main"), ("Packagist", "2.x-dev"), ("RubyGems", "1.0-ü"), ("NuGet", "a.b"),
      ("Debian", "not a version"), ("Go", "master"), ("npm", "1" * 5000), ("npm", "1.2." + "3" * 300), ("Maven", ""),
-     ("PyPI", "1.0" + ".0" * 4000), ("RubyGems", "1" + ".a1" * 3000), ("Maven", "1-" * 2000)],
+     ("PyPI", "1.0" + ".0" * 4000), ("RubyGems", "1" + ".a1" * 3000), ("Maven", "1-" * 2000),
+     ("Packagist", "1-beta" + "1" * 200 + "!"), ("Packagist", "2010-01-" * 30)],
 )  # fmt: skip
 def test_a_text_that_is_no_version_is_refused_at_once(name: str, text: str) -> None:
     with pytest.raises(VersionUnreadable):

@@ -89,6 +89,9 @@ BROKEN: dict[str, Any] = {
     "an event that is a number": package(ranges=[{"type": "SEMVER", "events": [{"introduced": 0}]}]),
     "a version that is a number": package(versions=[1.0]),
     "aliases that are a word": changed(aliases="CVE-2026-1"),
+    "too many versions": package(versions=["1.0"] * 60_000),
+    "too many events": package(ranges=[spans(*["introduced 0"] * 11_000)]),
+    "too many packages": changed(affected=[affects("npm", "a")] * 21_000),
     "too many aliases": changed(aliases=[f"CVE-2026-{number}" for number in range(500)]),
 }
 
