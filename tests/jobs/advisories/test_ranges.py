@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from jobs.advisories.ecosystems import ECOSYSTEMS, VersionUnreadable, normalised
+from jobs.advisories.ecosystems import ECOSYSTEMS, VersionUnreadable, base_of, normalised, release_of
 from jobs.advisories.ranges import Verdict, first_fix, judge
 from jobs.advisories.records import Facts, pack, unpack
 
@@ -145,6 +145,10 @@ def test_names_are_written_in_one_way() -> None:
     assert normalised("npm", "JSONStream") == "JSONStream"
     assert normalised("Debian:12", "libc++") == "libc++"
     assert normalised("Unheard of", "A") == "A"
+    names = ("npm", "Debian:12", "Ubuntu:22.04:LTS", "Ubuntu:Pro:22.04:LTS")
+    assert [(base_of(name), release_of(name)) for name in names] == [
+        ("npm", ""), ("Debian", "12"), ("Ubuntu", "22.04"), ("Ubuntu", "Pro:22.04"),
+    ]  # fmt: skip
 
 
 def test_facts_come_back_as_they_were_packed() -> None:
