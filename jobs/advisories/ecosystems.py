@@ -45,8 +45,8 @@ def base_of(name: str) -> str:
 
 
 def release_of(name: str) -> str:
-    """ "12" of "Debian:12", "22.04:LTS" of "Ubuntu:22.04:LTS", "" of "npm"."""
-    return name.partition(":")[2]
+    """Of "Debian:12" it is 12, of "Ubuntu:22.04" and of "Ubuntu:22.04:LTS" 22.04, of "npm" nothing."""
+    return name.partition(":")[2].removesuffix(":LTS")
 
 
 def normalised(ecosystem: str, name: str) -> str:
