@@ -61,6 +61,7 @@ def test_a_name_from_outside_never_becomes_a_name_on_the_disk(config: Config) ->
         ("cut.zip", zipped({"a.jpg": b"x" * 1000})[:-40], "did not arrive whole"),
         ("text.zip", zipped({"a.txt": b"no image"}), "no image in this zip"),
     ],
+    ids=["text", "svg", "page", "empty", "cut zip", "zip of text"],  # a zip holds the time of day
 )
 def test_what_is_no_image_and_no_zip_of_them_is_refused(config: Config, name: str, content: bytes, words: str) -> None:
     assert words in refusal(config, name, content)
