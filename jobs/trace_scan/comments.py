@@ -131,17 +131,17 @@ def _by_lexer(language: str, text: str) -> Iterator[tuple[int, str]]:
     from pygments.token import Comment as CommentToken
     from pygments.token import String
 
-    start, pieces, end = 0, list[str](), -1
+    start, pieces, end, depth = 0, list[str](), -1, 0
     for offset, token, value in lexer(language).get_tokens_unprocessed(text):
-        is_comment = (token in CommentToken and not _is_preprocessor(token)) or token is String.Doc
-        if is_comment and offset == end and not _is_whole("".join(pieces)):
-            pieces.append(value)
-        elif is_comment:
-            if pieces:
-                yield start, "".join(pieces)
-            start, pieces = offset, [value]
-        else:
+        if not (token is String.Doc or (token in CommentToken and not _is_preprocessor(token))):
             continue
+        if pieces and (offset != end or _is_whole(pieces[-1], depth)):
+            yield start, "".join(pieces)
+            pieces, depth = [], 0
+        if not pieces:
+            start = offset
+        pieces.append(value)
+        depth += value.count("/*") - value.count("*/")
         end = offset + len(value)
     if pieces:
         yield start, "".join(pieces)
@@ -161,9 +161,9 @@ def _is_preprocessor(token: Any) -> bool:
     return any(token in each for each in (CommentToken.Preproc, CommentToken.PreprocFile, CommentToken.Hashbang))
 
 
-def _is_whole(piece: str) -> bool:
-    """Whether a comment ends with this piece, so that what follows directly is another."""
-    return piece.endswith("\n") or (len(piece) > 3 and piece.endswith(("*/", "-->")) and piece.count("/*") <= 1)
+def _is_whole(piece: str, depth: int) -> bool:
+    """Whether a comment ends with this piece, so that what follows directly is another. `depth` counts open `/*`."""
+    return piece.endswith(("\n", "-->")) or (piece.endswith("*/") and depth <= 0)
 
 
 def _razor(text: str) -> Iterator[tuple[int, str]]:

@@ -46,7 +46,7 @@ PHASES = (
     Phase("validate", "Validate", 15),
     Phase("persist", "Save results", 30),
 )
-DEADLINE_S = 10.0
+DEADLINE_S = 20.0
 FEW_FILES = 100
 LOGGED_FINDINGS = 200
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
