@@ -122,6 +122,10 @@ class JobContext:
             if self._reporter.attention:
                 self._reporter.attend()
 
+    def conclude(self, **details: Any) -> None:
+        """The job's own counters for the last time, while it cleans up: told although a cancel was asked for."""
+        self._reporter.report(details=clean(details))
+
     def _report(
         self, n: float, done: float | None, total: float | None, step: str | None, details: dict[str, Any]
     ) -> None:

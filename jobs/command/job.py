@@ -238,10 +238,10 @@ class _Run:
     def _finish(self) -> dict[str, Any]:
         code = os.waitstatus_to_exitcode(self._status) if self._status is not None else None
         self._keep_output()
+        self._tell_end(code)
         if self._wish is not None:
             self._log_line(self._stopped_words(), "info")
             raise self._wish
-        self._tell_end(code)
         if self._failed:
             raise JobFailed(self._failed)
         if self._why or code is None:
@@ -262,10 +262,7 @@ class _Run:
             "cpu": None if cpu_s is None else f"{cpu_s:.1f} s",
         }
         shown = code if code is None or code >= 0 else f"signal {-code}, {signal_name(-code)}"
-        try:
-            self._ctx.update(**{**self._numbers(None), "exit_code": shown, "rows": [], "tree": []})
-        except (Cancelled, LeaseLost):
-            pass  # it has ended all the same: what it did counts
+        self._ctx.conclude(**{**self._numbers(None), "exit_code": shown, "rows": [], "tree": []})
 
     def _results(self, code: int) -> dict[str, Any]:
         output = self._output
@@ -293,7 +290,7 @@ class _Run:
             self._wish = lost
 
     def _stopped_words(self) -> str:
-        asked, killed = self._over.get("asked", 0), self._over.get("killed", 0)
-        words = f"SIGTERM went to {processes(asked)}, {killed:,} had to be ended by SIGKILL."
-        stuck = self._over.get("unkillable", 0)
+        killed, stuck = self._over.get("killed", 0), self._over.get("unkillable", 0)
+        words = f"SIGTERM went to {processes(self._over.get('asked', 0))}. "
+        words += f"SIGKILL ended {processes(killed)} that did not end by themselves." if killed else "All have ended."
         return words + (f" {processes(stuck)} could not be ended: this server may not do that." if stuck else "")

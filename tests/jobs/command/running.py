@@ -55,6 +55,9 @@ class Recorder:
         self.details.update(details)
         self.seen.append(dict(self.details))
 
+    def conclude(self, **details: Any) -> None:
+        self.details.update(details)
+
     def log(self, text: str, level: str = "info") -> None:
         self.lines.append((level, text))
         self.check_cancelled()

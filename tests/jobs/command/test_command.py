@@ -237,7 +237,8 @@ def test_cancel_leaves_no_process_however_it_forked(config: Config, tmp_path: Pa
     context.on_report = cancel_once("ready")
     with pytest.raises(Cancelled):
         run(context, "it")
-    assert "had to be ended by SIGKILL" in context.texts[-1]
+    assert "that did not end by themselves" in context.texts[-1]
+    assert context.details["exit_code"] == "signal 9, SIGKILL"
     assert [each for each in below(os.getpid()) if each.pid not in before] == []
     assert running(tmp_path) == []
     assert context.files["output.txt"] == b"ready\n", "what it printed is kept"
@@ -260,7 +261,7 @@ def test_cancel_asks_first(config: Config, tmp_path: Path) -> None:
     with pytest.raises(Cancelled):
         run(context, "it")
     assert time.monotonic() - started_s < 20
-    assert context.texts == ["ready", "cleaned up", "SIGTERM went to 1 process, 0 had to be ended by SIGKILL."]
+    assert context.texts == ["ready", "cleaned up", "SIGTERM went to 1 process. All have ended."]
 
 
 def test_what_a_command_leaves_behind_ends_with_it(config: Config, tmp_path: Path) -> None:

@@ -17,7 +17,10 @@ PAGE = (Path(__file__).resolve().parents[3] / "docs" / "jobs_command.md").read_t
 pytestmark = pytest.mark.req("B12")
 
 
-@pytest.mark.parametrize("sample", [re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)[0], EXAMPLE], ids=["docs", "page"])
+SAMPLES = {"docs": re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)[0], "page": EXAMPLE}
+
+
+@pytest.mark.parametrize("sample", SAMPLES.values(), ids=SAMPLES)
 def test_a_sample_is_a_whole_file_of_commands(make_config: Callable[..., Config], sample: str) -> None:
     config = make_config()
     config.commands_file.write_text(sample)
