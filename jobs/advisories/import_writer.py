@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Table, delete, func, insert, select, update
+from sqlalchemy import Table, delete, func, insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -278,3 +278,6 @@ class ImportWriter:
                     session.execute(delete(Advisory).where(Advisory.id.in_(ids)))
                 if len(ids) < ID_CHUNK:
                     break
+        if not self._database.is_sqlite:
+            with self._database.write() as session:  # Until then PostgreSQL plans as for empty tables.
+                session.execute(text("ANALYZE advisories, advisory_packages"))
