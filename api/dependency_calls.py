@@ -28,7 +28,7 @@ from api.dependency_shapes import (
 )
 from api.operations import JSON, Call, Reply, operation
 from database import Database, utc_now
-from jobs.dependency_scan import exports, ignoring, query
+from jobs.dependency_scan import documents, exports, ignoring, query
 from jobs.dependency_scan.query import FindingFilter
 from tasks import store
 from tasks.errors import Forbidden, NotFound
@@ -154,7 +154,7 @@ def export_dependencies_csv(call: Call) -> Response:
 )
 def export_dependencies_sarif(call: Call) -> Response:
     """A result for every finding; ignored ones are suppressed, gaps stand among the notifications."""
-    return _built(call, exports.as_sarif, "application/sarif+json", "sarif")
+    return _built(call, documents.as_sarif, "application/sarif+json", "sarif")
 
 
 @operation(
@@ -166,7 +166,7 @@ def export_dependencies_sarif(call: Call) -> Response:
 )
 def export_dependencies_vex(call: Call) -> Response:
     """The packages with findings, and what was decided about each vulnerability."""
-    return _built(call, exports.as_vex, "application/vnd.cyclonedx+json", "cdx.json")
+    return _built(call, documents.as_vex, "application/vnd.cyclonedx+json", "cdx.json")
 
 
 def _streamed(call: Call, export: Callable[..., Iterable[bytes]], media_type: str, ending: str) -> Response:

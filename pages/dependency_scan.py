@@ -19,7 +19,7 @@ from werkzeug.wrappers import Response
 from database import Database, utc_now
 from extensions import offload_read
 from jobs.dependency_scan import ignoring, query
-from jobs.dependency_scan.exports import advisory_address
+from jobs.dependency_scan.documents import advisory_address
 from jobs.dependency_scan.query import FindingFilter
 from pages import dependency_words as said
 from pages import format as words

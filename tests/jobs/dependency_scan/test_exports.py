@@ -13,7 +13,7 @@ import pytest
 
 from accounts import Actor
 from database import utc_now
-from jobs.dependency_scan import exports, ignoring, query
+from jobs.dependency_scan import documents, exports, ignoring, query
 from tests.jobs.advisories.osv import simple
 from tests.jobs.code_scan.scanning import Recorder, write
 from tests.jobs.dependency_scan.scanning import PINS, advisories, jinja, scan
@@ -77,7 +77,7 @@ def test_csv_names_everything_and_no_cell_is_a_formula(context: Recorder) -> Non
 
 
 def test_sarif_has_the_essentials_of_its_schema(context: Recorder) -> None:
-    log = json.loads(exports.as_sarif(context.database, context.task_id, utc_now()))
+    log = json.loads(documents.as_sarif(context.database, context.task_id, utc_now()))
     assert log["version"] == "2.1.0"
     [run] = log["runs"]
     rules = run["tool"]["driver"]["rules"]
@@ -104,7 +104,7 @@ def test_sarif_has_the_essentials_of_its_schema(context: Recorder) -> None:
 
 
 def test_vex_says_what_was_decided_and_claims_no_more(context: Recorder) -> None:
-    document = json.loads(exports.as_vex(context.database, context.task_id, utc_now()))
+    document = json.loads(documents.as_vex(context.database, context.task_id, utc_now()))
     assert (document["bomFormat"], document["specVersion"], document["version"]) == ("CycloneDX", "1.6", 1)
     assert document["serialNumber"] == f"urn:uuid:{context.task_id}"
     parts = {each["bom-ref"]: each for each in document["components"]}
