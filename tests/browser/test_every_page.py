@@ -18,7 +18,7 @@ pytestmark = pytest.mark.slow
 
 AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
-ADDRESSES = ("/", "/tasks", "/start/code_scan", "running", "silent", "completed", "failed")
+ADDRESSES = ("/", "/tasks", "/repositories", "/start/code_scan", "running", "silent", "completed", "failed")
 
 
 def serious_findings(page: Page) -> list[str]:

@@ -118,7 +118,7 @@ def test_the_list_shows_the_last_scan_in_every_state(house: House, folder: Path)
     assert row["data-status"] == "running" and row["id"] == f"repository-{running}"
     assert "61.4 %" in text_of(page) and "The folder is gone." in text_of(page)
     busy = [each for each in page.find("button") if "data-scan-now" in each and "disabled" in each]
-    assert [each["aria-label"] for each in busy] == ["Scan Runs now"]
+    assert [each["aria-label"] for each in busy] == ["Scan now: Runs"]
 
 
 @pytest.mark.req("D2")
