@@ -87,6 +87,17 @@ def _needs_redis(config: Config) -> Config:
     return config.with_redis(embedded_redis.redis_url(config.data_dir))
 
 
+def _check_commands(config: Config) -> None:
+    """Refuse a file of commands with a mistake once, before each process of `serve` would."""
+    if config.commands_file.exists():
+        from jobs.command.templates import commands
+
+        try:
+            commands(config)
+        except ConfigError as error:
+            raise click.UsageError(str(error)) from error
+
+
 @main.command()
 @click.option("--host", help="Address to listen on [env: HOST].")
 @click.option("--port", type=click.IntRange(1, 65535), help="Port to listen on [env: PORT].")
@@ -97,6 +108,7 @@ def serve(config: Config) -> None:
     from embedded_redis import EmbeddedRedisError
     from supervisor import Supervisor
 
+    _check_commands(config)
     try:
         status = Supervisor(config, lambda words: click.echo(words)).run()
     except EmbeddedRedisError as error:

@@ -47,6 +47,9 @@ function paintProcess(item, { pid, depth, name, cpu, memory }) {
   setText(find(item, "command-process-memory"), memory);
 }
 
+/** As in templates/results/command_side.html. */
+const endsAll = (count) => (isKnown(count) && count > 1 ? `a cancel ends all ${count}` : "a cancel ends it");
+
 /** What runs is known once the worker has begun; the server writes it. After the end it stands above. */
 function paintSide(root, stream) {
   const side = find(root, "command-side");
@@ -59,7 +62,7 @@ function paintSide(root, stream) {
 function paintAll(root, stream) {
   const { task } = stream.state;
   paintSide(root, stream);
-  const { bars = [], rows = [], tree = [] } = task.details ?? {};
+  const { bars = [], rows = [], tree = [], processes } = task.details ?? {};
   const inner = (bars ?? []).slice(1);
   setHidden(find(root, "command-bars"), inner.length === 0);
   paintList(find(root, "command-bars"), "command-bar", "command-bar", inner, paintBar);
@@ -69,6 +72,7 @@ function paintAll(root, stream) {
     (item, text) => setText(find(item, "command-row-text"), text));
   const running = stream.isFinal ? [] : tree ?? [];
   setHidden(find(root, "command-processes"), running.length === 0);
+  setText(find(root, "command-count"), endsAll(processes));
   paintList(find(root, "command-tree"), "command-process", "command-process", running, paintProcess);
 }
 

@@ -70,7 +70,6 @@ def test_the_top_bar_is_the_whole_and_a_counter_is_above_it() -> None:
     assert [(bar.label, bar.done) for bar in meter.bars] == [("", 1), ("Shards", 1), ("part", 1)]
 
 
-@pytest.mark.req("A2")
 def test_the_whole_never_falls() -> None:
     meter, told = Meter(), []
     for percent in (10, 60, 30, 0, 59, 61, 100, 5):

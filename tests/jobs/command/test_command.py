@@ -74,7 +74,6 @@ def cancel_once(word: str) -> Callable[[Recorder], None]:
     return look
 
 
-@pytest.mark.req("D11")
 def test_a_command_gets_nothing_of_the_server(config: Config, tmp_path: Path) -> None:
     secret = tmp_path / "token"
     secret.write_text("from a file\n")
@@ -159,7 +158,6 @@ def test_what_cannot_start_says_why(config: Config, tmp_path: Path) -> None:
         run(Recorder(config), "it")
 
 
-@pytest.mark.req("A2")
 def test_a_tqdm_bar_becomes_progress_and_its_rows_are_no_lines(config: Config, tmp_path: Path) -> None:
     context, results = run_script(
         config,
@@ -291,7 +289,6 @@ def test_limits_hold_and_are_named(config: Config, tmp_path: Path, text: str, se
     assert sentence in str(failed.value)
 
 
-@pytest.mark.req("C5")
 def test_the_command_of_a_dead_worker_dies_too(config: Config, tmp_path: Path) -> None:
     path = script(tmp_path, FAMILY)
     code = (

@@ -9,7 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+import cli
 import doctor
 from config import Config, ConfigError
 from jobs.command.templates import commands, free_command, program_problem
@@ -193,3 +195,11 @@ def test_doctor_says_what_is_wrong(config: Config) -> None:
     assert (finding().state, "template it: argv: /no/such/program cannot be found" in finding().found) == ("fail", True)
     write_commands(config, it="argv = 3")
     assert (finding().state, "template it: argv: expected a valid list" in finding().found) == ("fail", True)
+
+
+def test_serve_does_not_start_with_a_mistake(make_config: Callable[..., Config]) -> None:
+    config = make_config()
+    write_commands(config, it="argv = 3")
+    done = CliRunner().invoke(cli.main, ["serve", "--data-dir", str(config.data_dir)], env={"PORT": "0"})
+    assert done.exit_code == 2
+    assert "template it: argv: expected a valid list" in " ".join(done.output.split())
