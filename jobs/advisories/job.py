@@ -130,6 +130,7 @@ class _Update:
 
     def _read(self, obtained: Obtained, source: archive.Source) -> _Read:
         ctx, read = self._ctx, _Read(obtained)
+        ctx.log(f"{obtained.piece.text}: {source.total:,} files to read")
         if source.other:
             ctx.log(f"{source.other:,} files of the source are no JSON and are left out")
         waiting, bound = 0, max(UNREADABLE_AT_LEAST, source.total * UNREADABLE_SHARE)
