@@ -46,7 +46,7 @@ UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 def list_schedules(call: Call) -> dict[str, Any]:
     """The schedules that you may see, newest first."""
     asked: ScheduleFilters = call.query
-    filters = recipes.Filters(kind=asked.kind or None, active=asked.active, text=asked.q or None, mine=asked.mine)
+    filters = recipes.Filters(asked.kind or None, asked.active, asked.status or None, asked.q or None, asked.mine)
     with reading.database().read() as session:
         items, cursor = recipes.listed(session, call.identity, filters, asked.cursor or None, asked.limit)
     return {"items": items, "next_cursor": cursor}

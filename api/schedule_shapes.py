@@ -51,7 +51,10 @@ class ScheduleFilters(Query):
 
     kind: Words = Field("", max_length=100)
     active: Truth | None = Field(None, description="Only the active ones, or only those that are paused.")
-    q: Words = Field("", description="Part of the name.")
+    status: Literal["", "completed", "failed", "cancelled", "skipped", "missed", "refused"] = Field(
+        "", description="What became of the last run."
+    )
+    q: Words = Field("", description="Part of the name, the job or a parameter.")
     mine: Truth = Field(False, description="Only your own.")
     limit: Whole = Field(50, ge=1, le=MAX_PAGE)
     cursor: Cursor = Field("", description="`next_cursor` of the page before.")

@@ -18,6 +18,8 @@ from pages import (
     home,
     reading,
     registered,
+    schedule_form,
+    schedules,
     start,
     task_actions,
     tasks,
@@ -35,5 +37,5 @@ def register(app: Flask) -> None:
     dependency_scan.register(app)
     captions.register(app)
     trace_scan.register()
-    for module in (frame, home, start, captions, tasks, task_actions, registered):
+    for module in (frame, home, start, captions, tasks, task_actions, registered, schedules, schedule_form):
         app.register_blueprint(module.blueprint)

@@ -58,7 +58,8 @@ def register_own_form(kind: str, find: Callable[[Mapping[str, str], Identity], O
     _forms[kind] = find
 
 
-def _own_form(kind: str, asked: Mapping[str, str]) -> OwnForm | None:
+def own_form(kind: str, asked: Mapping[str, str]) -> OwnForm | None:
+    """The form that this job has for what is asked, if it does not ask everybody for the same."""
     return _forms[kind](asked, current_user.identity) if kind in _forms else None
 
 
@@ -66,8 +67,8 @@ def _own_form(kind: str, asked: Mapping[str, str]) -> OwnForm | None:
 @login_required
 def form(kind: str) -> str:
     """The form, with what the address says already filled in (`?p.repository_path=…`)."""
-    job = _job(kind)
-    own = _own_form(kind, request.args)
+    job = find_startable(kind)
+    own = own_form(kind, request.args)
     if own and own.template:
         return render_template(own.template, job=job, **own.about)
     begun = _own[kind][0](current_user.identity.user_id) if kind in _own else {}
@@ -78,9 +79,9 @@ def form(kind: str) -> str:
 @login_required
 def submit(kind: str) -> Response | tuple[str, int]:
     """Start the job and go to its page; what is wrong is said at its field, with everything typed still there."""
-    job = _job(kind)
+    job = find_startable(kind)
     sent, problems = sent_form()
-    own = _own_form(kind, sent)
+    own = own_form(kind, sent)
     if own and own.template:
         return render_template(own.template, job=job, **own.about), InvalidParams.status
     params = read_params(job, sent, own.schema if own else None)
@@ -106,7 +107,8 @@ def submit(kind: str) -> Response | tuple[str, int]:
     return redirect(f"/tasks/{task_id}", code=303)
 
 
-def _job(kind: str) -> Job:
+def find_startable(kind: str) -> Job:
+    """The job, if this person may start it. Raises NotFound."""
     job = find_job(kind)
     if job.admin_only and not current_user.identity.is_admin:
         raise NotFound("There is no such page, or you may not see it.")

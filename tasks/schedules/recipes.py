@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, or_, select, true, update
+from sqlalchemy import ColumnElement, String, and_, cast, func, or_, select, true, update
 from sqlalchemy.orm import Session
 
 from accounts import Actor, Identity, User, audit, identity_of
 from database import Database, rfc3339, utc_now
+from tasks import store
 from tasks.cron import Cron
 from tasks.errors import Conflict, Forbidden, InvalidParams, NotFound
 from tasks.events import printable
@@ -23,7 +24,7 @@ from tasks.models import Task
 from tasks.paging import after_cursor, next_cursor
 from tasks.schedules.models import Schedule
 from tasks.service import Tasks, choice
-from tasks.states import ACTIVE, Priority, Visibility
+from tasks.states import ACTIVE, Priority, State, Visibility
 
 MAX_NAME = 200
 MAX_PAGE = 200
@@ -43,10 +44,12 @@ class Filters:
 
     kind: str | None = None
     active: bool | None = None
+    status: str | None = None
     text: str | None = None
     mine: bool = False
 
 
+LAST_STATUSES = ("completed", "failed", "cancelled", "skipped", "missed", "refused")
 DEFAULTS: dict[str, Any] = {
     "params": {},
     "timezone": "UTC",
@@ -233,10 +236,17 @@ def _conditions(filters: Filters, identity: Identity) -> list[ColumnElement[bool
         found.append(Schedule.kind == filters.kind)
     if filters.active is not None:
         found.append(Schedule.active.is_(filters.active))
+    if filters.status in (State.COMPLETED, State.FAILED, State.CANCELLED):
+        last_state = select(Task.state).where(Task.id == Schedule.last_task_id).scalar_subquery()
+        found += [Schedule.last_outcome == "started", last_state == filters.status]
+    elif filters.status:
+        found.append(Schedule.last_outcome == filters.status)
     if filters.mine:
         found.append(Schedule.owner_id == identity.user_id)
     if filters.text:
-        found.append(func.lower(Schedule.name).contains(filters.text.lower(), autoescape=True))
+        text = filters.text.lower()
+        held = (Schedule.name, Schedule.kind, cast(Schedule.params, String))
+        found.append(or_(*(func.lower(each).contains(text, autoescape=True) for each in held)))
     return found
 
 
@@ -278,6 +288,31 @@ def active_task(session: Session, schedule_id: str) -> str | None:
     """The task of this schedule that waits or runs, if there is one."""
     query = select(Task.id).where(and_(Task.schedule_id == schedule_id, Task.state.in_(ACTIVE)))
     return session.scalar(query.order_by(Task.created_at.desc()).limit(1))
+
+
+def last_runs(
+    session: Session, identity: Identity, schedule_ids: Sequence[str], count: int
+) -> dict[str, list[tuple[str, str]]]:
+    """The newest tasks of each schedule that this person may see, as (task id, state), oldest of them first."""
+    place = func.row_number().over(partition_by=Task.schedule_id, order_by=(Task.created_at.desc(), Task.id.desc()))
+    numbered = (
+        select(Task.schedule_id, Task.id, Task.state, place.label("place"))
+        .where(Task.schedule_id.in_(schedule_ids), store.visible_to(identity))
+        .subquery()
+    )
+    query = select(numbered.c.schedule_id, numbered.c.id, numbered.c.state).where(numbered.c.place <= count)
+    found: dict[str, list[tuple[str, str]]] = {each: [] for each in schedule_ids}
+    for schedule_id, task_id, state in session.execute(query.order_by(numbered.c.place.desc())):
+        found[schedule_id].append((task_id, state))
+    return found
+
+
+def counts(session: Session, identity: Identity) -> tuple[int, int, datetime | None]:
+    """How many schedules this person sees, how many of them are active, and when the next of these comes due."""
+    active = Schedule.active.is_(True)
+    query = select(func.count(), func.count().filter(active), func.min(Schedule.next_run_at).filter(active))
+    total, running, following = session.execute(query.where(visible_to(identity))).one()
+    return total, running, following
 
 
 def note_start(session: Session, schedule_id: str, task_id: str, now: datetime) -> None:
