@@ -28,6 +28,7 @@ SILENCE_S = 30.0
 TOTAL_S = 3600.0
 POLL_S = 0.2
 BLOCK = 1 << 18
+MAX_ADDRESSES = 4
 
 
 class FetchFailed(Exception):
@@ -36,6 +37,10 @@ class FetchFailed(Exception):
 
 class FetchInterrupted(Exception):
     """The archive could not be fetched this time."""
+
+
+class _NotReached(FetchInterrupted):
+    """Nothing answers at this IP address; another of the host's may."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,10 +100,14 @@ def fetch(
     trouble: list[Exception] = []
 
     def work() -> None:
-        try:
-            answer.append(_receive(address, addresses[0], file, progress, known, max_bytes, authority))
-        except Exception as error:
-            trouble.append(error)
+        for ip in addresses[:MAX_ADDRESSES]:
+            trouble.clear()
+            try:
+                answer.append(_receive(address, ip, file, progress, known, max_bytes, authority))
+            except Exception as error:
+                trouble.append(error)
+            if not (trouble and isinstance(trouble[0], _NotReached)):
+                return
 
     # The reading waits for the server for up to SILENCE_S; whoever cancels must not.
     thread = threading.Thread(target=work, daemon=True)
@@ -124,7 +133,7 @@ def _receive(
     authority: Path | None,
 ) -> Fetched | None:
     import urllib3  # Here, because every process imports the jobs and few fetch.
-    from urllib3.exceptions import HTTPError, SSLError
+    from urllib3.exceptions import ConnectTimeoutError, HTTPError, SSLError
 
     headers = {"Host": address.url.split("/")[2], "User-Agent": "taskroom", "Accept-Encoding": "identity"}
     headers |= {"If-None-Match": known.etag} if known.etag else {}
@@ -151,6 +160,8 @@ def _receive(
             return _store(response, file, progress, max_bytes)
     except SSLError as error:
         raise FetchFailed("The server's certificate is not trusted by this worker.") from error
+    except ConnectTimeoutError as error:  # Also when the connection was refused.
+        raise _NotReached("The server could not be reached.") from error
     except (HTTPError, TimeoutError) as error:
         raise FetchInterrupted("The server could not be reached, or it hung up.") from error
 
@@ -173,7 +184,7 @@ def _store(response: BaseHTTPResponse, file: Path, progress: _Progress, max_byte
     digest = hashlib.blake2b(digest_size=32)
     ends_at = time.monotonic() + TOTAL_S
     with file.open("wb") as output:
-        for block in response.stream(BLOCK):
+        for block in response.stream(BLOCK, decode_content=False):
             digest.update(block)
             output.write(block)
             progress.done += len(block)

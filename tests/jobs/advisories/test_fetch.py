@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import time
 from collections.abc import Iterator
 from functools import partial
@@ -110,6 +111,18 @@ def test_the_connection_goes_to_the_address_that_was_judged(
     monkeypatch.setattr(fetch_module, "resolve", once)
     assert fetched(server, tmp_path / "got.zip")
     assert len(looked_up) == 1
+
+
+@pytest.mark.req("B11")
+def test_where_one_address_of_a_host_does_not_answer_the_next_is_tried(
+    server: ArchiveServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    silent = ipaddress.ip_address("127.0.0.9")
+    monkeypatch.setattr(fetch_module, "resolve", lambda *_: [silent, ipaddress.ip_address("127.0.0.1")])
+    assert fetched(server, tmp_path / "got.zip")
+    monkeypatch.setattr(fetch_module, "resolve", lambda *_: [silent])
+    with pytest.raises(FetchInterrupted, match="not be reached"):
+        fetched(server, tmp_path / "got.zip")
 
 
 @pytest.mark.req("B11", "C3")
