@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from jobs.code_scan.reasons import text_of
@@ -12,7 +12,7 @@ from jobs.trace_scan import artifacts, evidence, layout, words
 from jobs.trace_scan.chains import Chains
 from jobs.trace_scan.examine import ARTIFACT
 from jobs.trace_scan.found import Artifact, Finding
-from jobs.trace_scan.graph import Graph
+from jobs.trace_scan.graph import TRACED, Graph
 from jobs.trace_scan.judge import Judge
 from jobs.trace_scan.matrix import Row, coverage, look_again, natural, rows, sort_key
 from jobs.trace_scan.rules import Rules
@@ -87,6 +87,8 @@ def assemble(
     sources = {path: each.facts for path, each in seen.items() if each.facts and each.facts["kind"] == "source"}
     graph = Graph(made, sources, paths)
     tick()
+    if not any(each.type in TRACED for each in made):
+        rules = replace(rules, is_formal=False)  # annotations carry the trace; nobody can ask for documents
     chains = Chains(graph)
     found = rows(graph, chains, rules, tick)
     look_again(found, look_before, changed)

@@ -9,24 +9,33 @@ import os
 import stat
 import struct
 from pathlib import Path
+from typing import NamedTuple
 
 MAX_INDEX_BYTES = 128 * 2**20
 _STAGE_MASK, _EXTENDED, _LENGTH_MASK = 0x3000, 0x4000, 0x0FFF
 _HEAD = 62
+_SUBMODULE = 0o160000
 
 
-def tracked_paths(root: Path) -> list[str]:
-    """The paths of ordinary files in the index of the repository at `root`; none when it cannot be read."""
+class Tracked(NamedTuple):
+    """The paths of ordinary files, and the folders that are other repositories."""
+
+    files: list[str]
+    submodules: list[str]
+
+
+def tracked_paths(root: Path) -> Tracked:
+    """What the index of the repository at `root` holds; nothing when it cannot be read."""
     data = _read(root / ".git" / "index")
     if len(data) < 12 or data[:4] != b"DIRC":
-        return []
+        return Tracked([], [])
     version, count = struct.unpack(">II", data[4:12])
     if version not in (2, 3, 4):
-        return []
+        return Tracked([], [])
     try:
         return _entries(data, version, count)
     except (struct.error, ValueError, IndexError):
-        return []
+        return Tracked([], [])
 
 
 def _read(path: Path) -> bytes:
@@ -42,8 +51,8 @@ def _read(path: Path) -> bytes:
         return b""
 
 
-def _entries(data: bytes, version: int, count: int) -> list[str]:
-    found: list[str] = []
+def _entries(data: bytes, version: int, count: int) -> Tracked:
+    found = Tracked([], [])
     at, name = 12, b""
     for _ in range(count):
         mode = struct.unpack(">I", data[at + 24 : at + 28])[0]
@@ -58,10 +67,13 @@ def _entries(data: bytes, version: int, count: int) -> list[str]:
             end = data.index(b"\0", start)
             name = data[start:end]
             at += (end - at + 8) // 8 * 8
-        if stat.S_ISREG(mode) and not flags & _STAGE_MASK:
-            text = name.decode("utf-8", "backslashreplace")
-            if text.isprintable() and not text.startswith("/") and ".." not in text.split("/"):
-                found.append(text)
+        text = name.decode("utf-8", "backslashreplace")
+        if flags & _STAGE_MASK or not text.isprintable() or text.startswith("/") or ".." in text.split("/"):
+            continue
+        if stat.S_ISREG(mode):
+            found.files.append(text)
+        elif mode == _SUBMODULE:
+            found.submodules.append(text)
     return found
 
 

@@ -75,9 +75,13 @@ def listing(root: Path, folder: str, on_progress: Callable[[int], None]) -> List
 
     filters = Filters(language, (), EXCLUDED, EVIDENCE_MAX_BYTES)
     found = list_files(root, filters, on_progress)
+    tracked = tracked_paths(root)
+    if tracked.submodules:
+        others = tuple(f"{path}/" for path in tracked.submodules)
+        found.files = [each for each in found.files if not each.path.startswith(others)]
     listed = {each.path for each in found.files}
     excluded = exclusion(EXCLUDED)
-    for path in tracked_paths(root):
+    for path in tracked.files:
         parts = path.split("/")
         if path in listed or any(excluded.verdict("/".join(parts[:n]) + "/") for n in range(1, len(parts))):
             continue

@@ -8,10 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
 from sqlalchemy import func, select
 
 from config import Config
-from database import Database
+from database import Base, Database
 from jobs.trace_scan import query, repositories, saving
 from jobs.trace_scan.filters import ArtifactFilter, FindingFilter, LinkFilter, RowFilter, TestFilter
 from jobs.trace_scan.job import trace_scan
@@ -66,6 +68,16 @@ def test_a_scan_finds_what_the_repository_holds(recorder: MakeRecorder, reposito
     assert context.done == context.totals
     assert context.details["files_processed"] == context.details["total_files"] == 11
     assert (context.details["artifacts_found"], context.details["current_file"].endswith(".ts")) == (8, True)
+
+
+def test_the_migration_makes_exactly_the_tables_of_the_models(any_database: Database) -> None:
+    def is_ours(item: object, _name: str, kind: str, _reflected: bool, _other: object) -> bool:
+        name = str(getattr(item if kind == "table" else getattr(item, "table", None), "name", None))
+        return name.startswith("trace_") or name == "repositories"
+
+    with any_database.engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"include_object": is_ours, "compare_type": True})
+        assert compare_metadata(context, Base.metadata) == []
 
 
 @pytest.mark.req("B5", "B15")
@@ -249,6 +261,8 @@ def test_ignored_files_are_left_out_unless_git_tracks_them(recorder: MakeRecorde
     git("init", "-q")
     git("add", ".")
     git("add", "-f", ".gxp/risk_assessment.log")
+    write(repository, {"libs/other/a.ts": "// @gxp-req REQ-404\n"})
+    git("update-index", "--add", "--cacheinfo", f"160000,{'1' * 40},libs/other")
     for version in ("2", "4"):
         git("update-index", "--index-version", version)
         results = scan(recorder(), repository)
