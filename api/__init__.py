@@ -11,6 +11,7 @@ from flask import Flask
 from api import (
     caption_calls,
     code_calls,
+    command_calls,
     dependency_calls,
     dispatch,
     docs_page,
@@ -28,6 +29,7 @@ from api import (
 # Importing a module adds its operations to the table.
 CALLS = (
     task_calls,
+    command_calls,
     history_calls,
     scan_calls,
     code_calls,

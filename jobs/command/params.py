@@ -133,6 +133,24 @@ def form_schema(name: str, template: Template) -> dict[str, Any]:
     return {"type": "object", "properties": properties, "required": required}
 
 
+def params_schema(name: str, template: Template) -> dict[str, Any]:
+    """The `params` of a task that runs this template, as JSON Schema for programs."""
+    parameters = template.parameters
+    arguments = {
+        "type": "object",
+        "properties": {key: each.as_property(key) for key, each in parameters.items()},
+        "required": [key for key, each in parameters.items() if each.is_needed],
+        "additionalProperties": False,
+    }
+    required = ["template", "arguments"] if arguments["required"] else ["template"]
+    return {
+        "type": "object",
+        "properties": {"template": {"type": "string", "const": name}, "arguments": arguments},
+        "required": required,
+        "additionalProperties": False,
+    }
+
+
 def free_schema() -> dict[str, Any]:
     """The form of a command line of one's own."""
     prop = CommandParams.model_json_schema()["properties"]["command_line"]

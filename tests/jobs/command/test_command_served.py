@@ -202,3 +202,15 @@ def _job_of(server: Server) -> int:
             if any("keeper.py" in word for word in child.cmdline()):
                 return process.pid
     raise AssertionError("no command runs")
+
+
+def test_a_program_learns_which_commands_there_are(served: tuple[Server, Path]) -> None:
+    server, _ = served
+    ada, root = server.person("ada"), server.admin()
+    listed = {each["name"]: each for each in server.api("GET", "/api/v1/commands", token=ada.token).json()["items"]}
+    assert list(listed) == ["bars", "flood"]
+    arguments = listed["bars"]["params"]["properties"]["arguments"]
+    assert arguments["required"] == ["name"]
+    assert arguments["properties"]["shards"]["maximum"] == 99
+    everything = server.api("GET", "/api/v1/commands", token=root.token).json()["items"]
+    assert [each["name"] for each in everything] == ["bars", "flood", "family"]
