@@ -11,6 +11,7 @@ import os
 import re
 import secrets
 import shutil
+import struct
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,7 +19,14 @@ from pathlib import Path
 import orjson
 
 from jobs.caption_images import archive
-from jobs.caption_images.bounds import MAX_IMAGE_BYTES, MAX_NAME_CHARS, MAX_UPLOAD_FILES, QUOTA_UPLOADS, in_mib
+from jobs.caption_images.bounds import (
+    MAX_IMAGE_BYTES,
+    MAX_NAME_CHARS,
+    MAX_PIXELS,
+    MAX_UPLOAD_FILES,
+    QUOTA_UPLOADS,
+    in_mib,
+)
 
 FOLDER = "uploads"
 MANIFEST = "manifest.json"
@@ -184,6 +192,9 @@ class Incoming:
                 f"{name} is not an image that can be read here. JPEG, PNG, WebP, GIF, BMP, TIFF and AVIF can, and a "
                 "zip of them."
             )
+        pixels = promised_pixels(self._head)
+        if pixels > MAX_PIXELS:
+            raise UploadRefused(f"{name} has {pixels:,} pixels; at most {MAX_PIXELS:,} are read. Send a smaller one.")
         self._files.append(StoredFile(name, stored, self._size, IMAGE, 1))
 
     def finish(self) -> Upload:
@@ -203,6 +214,24 @@ def plain_name(name: str) -> str:
     last = re.split(r"[/\\]", name)[-1]
     printable = "".join(each if each.isprintable() else "_" for each in last).strip()
     return printable[-MAX_NAME_CHARS:] or "file"
+
+
+def promised_pixels(head: bytes) -> int:
+    """How many pixels the first bytes of an image promise; 0 where the format says it further on.
+
+    Nothing is decoded for it, so this only spares a person the wait: the job looks again, and at every format.
+    """
+    if head.startswith(b"\x89PNG") and len(head) >= 24:
+        width, height = struct.unpack(">LL", head[16:24])
+    elif head.startswith(b"GIF8") and len(head) >= 10:
+        width, height = struct.unpack("<HH", head[6:10])
+    elif head.startswith(b"BM") and len(head) >= 26:
+        width, height = (abs(each) for each in struct.unpack("<ll", head[18:26]))
+    elif head[8:16] == b"WEBPVP8X" and len(head) >= 30:
+        width, height = (1 + int.from_bytes(head[at : at + 3], "little") for at in (24, 27))
+    else:
+        return 0
+    return int(width * height)
 
 
 def looks_like_image(head: bytes) -> bool:

@@ -73,6 +73,21 @@ def test_too_much_is_refused_while_it_comes(config: Config, monkeypatch: pytest.
     assert "the most for one image" in refusal(config, "a.jpg", encoded() + b"\0" * 300_000)
 
 
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + struct.pack(">LL", 100_000, 100_000),
+        b"GIF89a" + struct.pack("<HH", 65_535, 65_535),
+        b"BM" + b"\0" * 16 + struct.pack("<ll", 90_000, -90_000),
+        b"RIFF\0\0\0\0WEBPVP8X" + b"\0" * 8 + b"\xff\xff\0" * 2,
+    ],
+)
+def test_a_pixel_bomb_is_refused_by_what_it_promises(config: Config, head: bytes) -> None:
+    assert "pixels; at most 64,000,000 are read" in refusal(config, "a.png", head + b"\0" * 100)
+    kinds = ("PNG", "GIF", "BMP", "WEBP", "JPEG", "TIFF", "AVIF")
+    assert {uploads.promised_pixels(encoded(kind=kind)[:32]) for kind in kinds} == {240 * 160, 0}
+
+
 def test_too_many_files_are_refused(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(uploads, "MAX_UPLOAD_FILES", 2)
     with pytest.raises(UploadRefused, match="more than 2 files"), Incoming(config.data_dir, 7, MIB) as incoming:
