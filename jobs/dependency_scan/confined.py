@@ -10,6 +10,7 @@ import resource
 import select
 import signal
 import time
+import warnings
 from collections.abc import Callable
 
 import orjson
@@ -49,7 +50,10 @@ def read_confined(
     parent = os.getpid()
     READERS[reader].load()  # once here, and not in each child
     get, put = os.pipe()
-    child = os.fork()
+    with warnings.catch_warnings():
+        # Python 3.12 warns of forks beside threads. This child waits for no lock of theirs: it reads, writes and exits.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        child = os.fork()
     if child == 0:
         os.close(get)
         _work(parent, put, raw_path, reader, deadline_s)
