@@ -41,13 +41,15 @@ def verdict(summary: Mapping[str, Any]) -> dict[str, str]:
     if not total:
         return _nothing_to_trace(numbers)
     text = " ".join(_why_not_all(numbers))
-    if traced == total and not numbers["broken_links"] and not text:
-        every = "The one requirement is" if total == 1 else f"All {words.count(total)} requirements are"
-        return {"tone": "ok", "icon": "completed", "sentence": f"{every} traced to a test.", "text": ""}
-    is_bad = numbers["broken_links"] or numbers["stopped_broken"]
-    tone, icon = ("fail", "failed") if is_bad else ("warn", "missing") if traced < total else ("warn", "look")
-    said = f"{words.count(traced)} of {words.plural(total, 'requirement')} {'is' if traced == 1 else 'are'}"
-    return {"tone": tone, "icon": icon, "sentence": f"{said} traced to a test.", "text": text}
+    every = "The one requirement is" if total == 1 else f"All {words.count(total)} requirements are"
+    some = f"{words.count(traced)} of {words.plural(total, 'requirement')} {'is' if traced == 1 else 'are'}"
+    sentence = f"{every if traced == total else some} traced to a test."
+    if numbers["broken_links"]:
+        return {"tone": "fail", "icon": "failed", "sentence": sentence, "text": text}
+    if traced < total:
+        return {"tone": "warn", "icon": "missing", "sentence": sentence, "text": text}
+    tone, icon = ("warn", "look") if text else ("ok", "completed")
+    return {"tone": tone, "icon": icon, "sentence": sentence, "text": text}
 
 
 def _nothing_to_trace(numbers: Mapping[str, int]) -> dict[str, str]:

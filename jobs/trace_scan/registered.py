@@ -66,7 +66,9 @@ def remove(database: Database, identity: Identity, repository_id: int) -> dict[s
     """
     with database.read() as session:
         shown = repositories.shown(repositories.find(session, repository_id))
-        running = select(Task.id).where(Task.kind == KIND, Task.state.in_(ACTIVE), repository_id == _REPOSITORY)
+        running = select(Task.id).where(
+            Task.kind == KIND, Task.state.in_(ACTIVE), _REPOSITORY.in_([str(repository_id)])
+        )
         is_busy = session.scalar(running.limit(1)) is not None
     if not may_remove(shown, identity):
         raise Forbidden("Only who registered this repository, or an admin, may remove it.")

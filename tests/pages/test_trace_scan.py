@@ -209,10 +209,14 @@ def numbers(**changed: int) -> dict[str, Any]:
         ({}, "warn", "This repository keeps no requirements."),
         ({"requirements": 1, "traced": 1}, "ok", "The one requirement is traced to a test."),
         ({"requirements": 9, "traced": 9}, "ok", "All 9 requirements are traced to a test."),
-        ({"requirements": 9, "traced": 9, "look_again": 1}, "warn", "9 of 9 requirements are traced to a test."),
-        ({"requirements": 9, "traced": 9, "broken_links": 2}, "fail", "9 of 9 requirements are traced to a test."),
+        ({"requirements": 9, "traced": 9, "look_again": 1}, "warn", "All 9 requirements are traced to a test."),
+        ({"requirements": 9, "traced": 9, "broken_links": 2}, "fail", "All 9 requirements are traced to a test."),
         ({"requirements": 9, "traced": 8, "stopped_missing": 1}, "warn", "8 of 9 requirements are traced to a test."),
-        ({"requirements": 9, "traced": 1, "stopped_broken": 8}, "fail", "1 of 9 requirements is traced to a test."),
+        (
+            {"requirements": 9, "traced": 1, "stopped_broken": 8, "broken_links": 8},
+            "fail",
+            "1 of 9 requirements is traced to a test.",
+        ),
     ],
 )
 def test_the_verdict_is_good_only_when_nothing_is_left_to_do(counted: dict[str, int], tone: str, said: str) -> None:
