@@ -85,8 +85,7 @@ def assemble(
     whose content differs from the last scan, `look_before` the requirements that were to be looked at again then.
     """
     sources = {path: each.facts for path, each in seen.items() if each.facts and each.facts["kind"] == "source"}
-    graph = Graph(made, sources, paths)
-    tick()
+    graph = Graph(made, sources, paths, tick)
     if not any(each.type in TRACED for each in made):
         rules = replace(rules, is_formal=False)  # annotations carry the trace; nobody can ask for documents
     chains = Chains(graph)

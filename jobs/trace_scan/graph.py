@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
-from jobs.trace_scan import layout, words
+from jobs.trace_scan import words
+from jobs.trace_scan.cycles import circles
 from jobs.trace_scan.found import Artifact, Link, Test
 from jobs.trace_scan.ids import Known, implied_parents, is_id, type_of
+from jobs.trace_scan.suites import Suites
 from jobs.trace_scan.tags import DERIVES, IMPLEMENTS, SATISFIES, STORY, VERIFIES
 from jobs.trace_scan.words import REQUIREMENT, SPEC
 
@@ -44,9 +46,17 @@ _WIDER = {
 
 
 class Graph:
-    """All links of one scan. `documents` are the artifacts; `files` the facts of annotated sources by path."""
+    """All links of one scan. `documents` are the artifacts, `files` the facts of annotated sources by path, `paths` all
+    that is there; `tick` is called at each file, and may raise to stop.
+    """
 
-    def __init__(self, documents: list[Artifact], files: Mapping[str, dict[str, Any]], paths: Collection[str]) -> None:
+    def __init__(
+        self,
+        documents: list[Artifact],
+        files: Mapping[str, dict[str, Any]],
+        paths: Collection[str],
+        tick: Callable[[], None],
+    ) -> None:
         self.artifacts = list(documents)
         self.links: list[Link] = []
         self.tests: list[Test] = []
@@ -66,6 +76,7 @@ class Graph:
         for each in documents:
             self._add_artifact(each)
         for path, facts in sorted(files.items()):
+            tick()
             self._add_file(path, facts)
         self.through_code = self._satisfied_by_blocks()
         self._infer_parents()
@@ -121,7 +132,7 @@ class Graph:
     def _add_file(self, path: str, facts: dict[str, Any]) -> None:
         blocks = facts.get("blocks", [])
         is_test = bool(facts.get("has_tests"))
-        suites = _Suites(path, blocks)
+        suites = Suites(path, blocks)
         found = False
         for block in blocks:
             links = [self._add_reference(path, is_test, block, *ref) for ref in block["refs"]]
@@ -130,7 +141,7 @@ class Graph:
             found = True
             self.blocks.append((links, block["risk"]))
             if is_test:
-                self.tests.append(_test(path, block, links, suites))
+                self.tests.append(suites.test(block, links))
         if is_test and not found:
             self.tests.append(Test(path, 1))
 
@@ -210,57 +221,15 @@ class Graph:
         for link in self.links:
             if link.from_type in TRACED and link.relation in kinds and link.to_ref in self.by_id:
                 parents[link.from_ref].append(link)
-        cycles = [each for each in _components(parents) if len(each) > 1 or _points_at_itself(each[0], parents)]
+        cycles = circles(parents)
         for cycle in cycles:
+            members = set(cycle)
             for ref in cycle:
                 for link in parents[ref]:
-                    if link.to_ref in cycle:
+                    if link.to_ref in members:
                         link.state, link.reason = words.BROKEN, CYCLE
                         link.hint = "Its parents lead in a circle: " + " → ".join([*cycle[:10], cycle[0]])
         return cycles
-
-
-def _points_at_itself(ref: str, parents: Mapping[str, list[Link]]) -> bool:
-    return any(link.to_ref == ref for link in parents.get(ref, ()))
-
-
-def _components(parents: Mapping[str, list[Link]]) -> list[list[str]]:
-    """The strongly connected components, by Tarjan's algorithm without recursion."""
-    index: dict[str, int] = {}
-    low: dict[str, int] = {}
-    on_stack: set[str] = set()
-    stack: list[str] = []
-    found: list[list[str]] = []
-    for root in sorted(parents):
-        if root in index:
-            continue
-        work = [(root, iter(parents[root]))]
-        index[root] = low[root] = len(index)
-        stack.append(root)
-        on_stack.add(root)
-        while work:
-            node, links = work[-1]
-            following = next(links, None)
-            if following is not None:
-                to = following.to_ref
-                if to not in index:
-                    index[to] = low[to] = len(index)
-                    stack.append(to)
-                    on_stack.add(to)
-                    work.append((to, iter(parents.get(to, ()))))
-                elif to in on_stack:
-                    low[node] = min(low[node], index[to])
-                continue
-            work.pop()
-            if work:
-                low[work[-1][0]] = min(low[work[-1][0]], low[node])
-            if low[node] == index[node]:
-                component: list[str] = []
-                while not component or component[-1] != node:
-                    component.append(stack.pop())
-                on_stack.difference_update(component)
-                found.append(component[::-1])
-    return found
 
 
 def _parents(path: str) -> Iterable[str]:
@@ -288,31 +257,3 @@ def _named_by_annotations(files: Mapping[str, dict[str, Any]]) -> list[Artifact]
                 Artifact(type_, id_, path, id_, line, words.ANNOTATION_ONLY, is_inferable=type_ != REQUIREMENT)
             )
     return found
-
-
-class _Suites:
-    """The tier and risk that a block takes from the suite or the file around it."""
-
-    def __init__(self, path: str, blocks: list[dict[str, Any]]) -> None:
-        self._blocks = blocks
-        self._folder = layout.tier_of_folder(path)
-
-    def around(self, block: dict[str, Any], name: str) -> str | None:
-        """The value of the nearest suite before that is indented less, else of the file's own block, else None."""
-        for each in reversed(self._blocks):
-            if each["line"] < block["line"] and each["is_suite"] and each["column"] < block["column"] and each[name]:
-                return str(each[name])
-        top = self._blocks[0]
-        return str(top[name]) if top is not block and top[name] and (not top["name"] or top["is_suite"]) else None
-
-    def tier(self, block: dict[str, Any]) -> tuple[str | None, bool]:
-        """The tier, and whether only the folder says so."""
-        own = block["tier"] or self.around(block, "tier")
-        return (own, False) if own else (self._folder, self._folder is not None)
-
-
-def _test(path: str, block: dict[str, Any], links: list[Link], suites: _Suites) -> Test:
-    tier, is_inferred = suites.tier(block)
-    state = words.LINKED if any(link.is_valid for link in links) else words.ORPHAN
-    refs = list(dict.fromkeys(link.to_ref for link in links))
-    return Test(path, block["line"], block["name"], state, tier, is_inferred, block["risk"], refs, links)

@@ -20,21 +20,18 @@ from database import DatabaseBusy, utc_now
 from jobs.code_scan.parse_pool import Answer, ParsePool, PoolBroken, Work
 from jobs.repository import git_fetch
 from jobs.repository.discovery import TooManyFiles
-from jobs.repository.git_address import AddressRefused, check_ref, parse_address, resolve
-from jobs.repository.reading import Refused, read
-from jobs.repository.sources import SourceRefused, head_commit, resolve_local
-from jobs.trace_scan import layout, repositories, rules, saving, walk
+from jobs.repository.git_address import AddressRefused
+from jobs.repository.sources import SourceRefused
+from jobs.trace_scan import origin, repositories, rules, saving, walk
 from jobs.trace_scan.assemble import Found, assemble, documents, reason_text
 from jobs.trace_scan.differences import Before, Differences
-from jobs.trace_scan.documents import read_document
 from jobs.trace_scan.evidence import KeyUnusable, key_file, load_keys
-from jobs.trace_scan.examine import ARTIFACT, ARTIFACT_MAX_BYTES
+from jobs.trace_scan.examine import ARTIFACT
 from jobs.trace_scan.found import Artifact
 from jobs.trace_scan.models import TraceArtifact, TraceFinding, TraceScan
 from jobs.trace_scan.params import TraceScanParams, check_params, resource_for, title_for
 from jobs.trace_scan.records import Record, records
 from jobs.trace_scan.walk import Plan, Seen
-from jobs.trace_scan.words import SETTINGS
 from tasks.context import JobContext
 from tasks.errors import JobFailed, Retryable
 from tasks.registry import Phase, RetryPolicy, job
@@ -129,9 +126,9 @@ class _Scan:
     def run(self) -> dict[str, Any]:
         """All phases."""
         ctx = self._ctx
-        root = self._root()
-        settings_facts = self._settings(root)
-        wanted, settings = rules.read(settings_facts)
+        ctx.phase("discovery", total=10)
+        root, self._commit = (origin.local if self._is_local else origin.fetched)(ctx, self._params)
+        wanted, settings = rules.read(origin.settings(root))
         files = self._list(root, wanted.folder)
         with ctx.database.read() as session:
             source = saving.find_source(session, self._params.source)
@@ -151,55 +148,7 @@ class _Scan:
         found = self._validate(seen, settings, wanted, planned, changed if last else {}, before)
         return self._persist(found, known, before, changed, sequence)
 
-    # Discovery, fetch, compare
-
-    def _root(self) -> Path:
-        """The folder to scan. An address is fetched first, so for it the phase of fetching has begun afterwards."""
-        ctx, params = self._ctx, self._params
-        location = params.location
-        ctx.phase("discovery", total=10)
-        if self._is_local:
-            root = resolve_local(location, ctx.config.scan_roots)
-            self._commit = head_commit(root)
-            ctx.log(f"Folder {root.name}" + (f" at {self._commit[:12]}" if self._commit else ""))
-            return root
-        ref = params.source.rpartition("@")[2]
-        check_ref(ref)
-        address = parse_address(location, ctx.config.git_hosts)
-        try:
-            resolve(address)
-        except OSError as error:
-            raise Retryable(f"The name {address.host} cannot be resolved now. Check the address.") from error
-        ctx.log(f"{address.url}: the address may be fetched")
-        ctx.update(done=10)
-        ctx.phase("fetch", total=20)
-        checkout = ctx.work_dir / "checkout"
-        checkout.mkdir()
-        step = ""
-
-        def tell(progress: git_fetch.Progress | None) -> None:
-            nonlocal step
-            ctx.check_cancelled()
-            if progress is None:
-                return
-            if progress.step != step:
-                step = progress.step
-                ctx.log(f"git: {step}")
-            ctx.update(step=f"{step}, {progress.done:,} of {progress.total:,}")
-
-        self._commit = git_fetch.fetch(address, None if ref == "HEAD" else ref, checkout, tell)
-        ctx.log(f"Fetched {address.url} at {self._commit}")
-        return checkout
-
-    def _settings(self, root: Path) -> dict[str, Any] | None:
-        """The facts of GxP.MD, which says where the artifacts are; None where there is none."""
-        try:
-            content = read(bytes(root / layout.SETTINGS_FILE), ARTIFACT_MAX_BYTES)
-        except Refused as refusal:
-            if refusal.reason == "vanished":
-                return None
-            return {"trouble": [reason_text(refusal.reason, refusal.note), 1]}
-        return read_document(SETTINGS, content.data)
+    # Discovery and comparison
 
     def _list(self, root: Path, folder: str) -> list[Any]:
         ctx = self._ctx

@@ -192,7 +192,7 @@ class Judge:
                 yield Finding(
                     "orphan_test", WARNING, "orphan", test.path, sentence(said), test.path, test.line, None, test.risk
                 )
-            elif test.state == words.UNANNOTATED:
+            elif test.state == words.UNANNOTATED and self._graph.artifacts:
                 said = "This test file names no requirement, story or specification."
                 yield Finding("unannotated_test", WARNING, "unannotated", test.path, said, test.path, 1)
 

@@ -43,7 +43,7 @@ OLDER_TAGS = {
 WITHDRAWN = frozenset({"gxp-id", "gxp-traces", "gxp-type", "gxp-desc"})
 TIER_OF = {"iq": "IQ", "oq": "OQ", "pq": "PQ", "unit": "OQ", "integration": "OQ", "e2e": "PQ"}
 MAX_AFTER_TAG = 4_000
-MAX_BLOCKS = 5_000
+MAX_BLOCKS = 2_000
 MAX_TEXT = 300
 
 # A file without any of these holds no annotation, so only the others are parsed.

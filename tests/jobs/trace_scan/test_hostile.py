@@ -13,7 +13,7 @@ from config import Config
 from database import Database
 from jobs.repository import git_fetch
 from jobs.repository.git_address import resolve
-from jobs.trace_scan import job, query, repositories
+from jobs.trace_scan import job, origin, query, repositories
 from jobs.trace_scan.documents import read_document
 from jobs.trace_scan.examine import facts_of
 from jobs.trace_scan.filters import FindingFilter
@@ -124,8 +124,8 @@ def test_a_registered_address_is_fetched_and_scanned_at_its_branch(
         host = f"localhost:{server.port}"
         context.config = make_config(DATABASE_URL=context.config.database_url, GIT_ALLOWED_HOSTS=host)
         fetch = partial(git_fetch.fetch, is_allowed=lambda _: True, authority=server.authority)
-        monkeypatch.setattr(job.git_fetch, "fetch", fetch)
-        monkeypatch.setattr(job, "resolve", partial(resolve, is_allowed=lambda _: True))
+        monkeypatch.setattr(git_fetch, "fetch", fetch)
+        monkeypatch.setattr(origin, "resolve", partial(resolve, is_allowed=lambda _: True))
         folder = sound(tmp_path / "files")
         files = {str(path.relative_to(folder)): path.read_text() for path in folder.rglob("*") if path.is_file()}
         commit = server.add_repository("lab.git", files)
