@@ -191,6 +191,8 @@ class _Update:
         for name, target in sorted(writer.targets.items()):
             said = ", ".join(f"{target.tally[word]:,} {word}" for word in TALLY)
             ctx.log(f"{name}: {target.records:,} records; {said}")
+            if target.tally["repeated"]:
+                ctx.log(f"{name}: {target.tally['repeated']:,} records came twice; the first of each counts", "warning")
         writer.tidy()
 
     def _check(self, target: Target) -> None:

@@ -12,7 +12,7 @@ from typing import Any, Literal, NamedTuple
 Severity = Literal["critical", "high", "medium", "low", "unknown"]
 SEVERITIES: tuple[Severity, ...] = ("critical", "high", "medium", "low", "unknown")
 MAX_VECTOR = 300
-_KINDS = {"CVSS_V4": 4, "CVSS_V3": 3, "CVSS_V2": 2}
+_KINDS = ("CVSS_V4", "CVSS_V3", "CVSS_V2")
 _WORDS: dict[str, Severity] = {
     "critical": "critical",
     "high": "high",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from typing import Any
 
 import pytest
@@ -112,6 +113,45 @@ def test_a_record_with_one_wrong_part_is_refused_whole(what: str) -> None:
 def test_what_is_no_json_is_refused(content: bytes) -> None:
     with pytest.raises(RecordUnreadable):
         read_record(content)
+
+
+STRANGE: list[Any] = [
+    None, True, 1, -1.5, "", "x", "npm", [], ["x"], [1], [[]], [{}], [None], {}, {"a": 1},
+    {"ecosystem": "npm", "name": "a"},
+    "9999-12-31T23:59:59-23:59", "0001-01-01T00:00:00+23:59",
+]  # fmt: skip
+
+
+def mutated(part: Any, dice: random.Random) -> Any:
+    """The same with one value somewhere in it replaced by a strange one."""
+    if isinstance(part, dict) and part and dice.random() < 0.85:
+        name = dice.choice(list(part))
+        return {**part, name: mutated(part[name], dice)}
+    if isinstance(part, list) and part and dice.random() < 0.75:
+        place = dice.randrange(len(part))
+        return [*part[:place], mutated(part[place], dice), *part[place + 1 :]]
+    return dice.choice(STRANGE)
+
+
+@pytest.mark.req("B11", "D11")
+def test_whatever_stands_where_in_a_record_it_is_taken_or_refused() -> None:
+    vector = {"type": "CVSS_V3", "score": "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:N/A:H"}
+    entry = affects("npm", "a", spans("introduced 0", "fixed 1", kind="SEMVER"), versions=["1"])
+    entry |= {"severity": [vector], "ecosystem_specific": {"urgency": "low"}, "database_specific": {"cvss": vector}}
+    details = {"severity": "HIGH", "license": "x", "cvss": [vector]}
+    whole = record("A-1", entry, aliases=["b"], upstream=["c"], severity=[vector], database_specific=details)
+    dice = random.Random(11)
+    outcomes = set()
+    for _ in range(4000):
+        changed_record = whole
+        for _ in range(dice.randint(1, 3)):
+            changed_record = mutated(changed_record, dice)
+        try:
+            read_record(raw(changed_record))
+            outcomes.add("taken")
+        except RecordUnreadable:
+            outcomes.add("refused")
+    assert outcomes == {"taken", "refused"}
 
 
 @pytest.mark.req("B11")
