@@ -107,7 +107,8 @@ def _found(session: Session, scan_id: str, build: Callable[..., dict[str, Any]],
 
 def _overview(session: Session, scan_id: str, args: Args) -> dict[str, Any]:
     now, base = utc_now(), f"/tasks/{scan_id}"
-    summary = query.summary(session, scan_id, now)
+    known = query.findings_of(session, query.get_scan(session, scan_id), now)
+    summary = query.summary(session, scan_id, now, known)
     asked = {name: args[name][:200] for name in FILTERS if args.get(name)}
     filters = FindingFilter(
         severity=asked.get("severity", ""),
@@ -116,7 +117,7 @@ def _overview(session: Session, scan_id: str, args: Args) -> dict[str, Any]:
         is_fixable=asked.get("fixable") == "1",
         text=asked.get("q", ""),
     )
-    found = query.findings(session, scan_id, now, filters, args.get("cursor") or None, ROWS)
+    found = query.findings(session, scan_id, now, filters, args.get("cursor") or None, ROWS, known)
     page = {"cursor": args["cursor"]} if args.get("cursor") else {}
     chosen = _chosen(session, scan_id, args, found["items"])
     return {

@@ -14,7 +14,6 @@ import orjson
 
 from database import Database, rfc3339
 from jobs.dependency_scan import query
-from jobs.dependency_scan.models import DependencyFinding
 from jobs.dependency_scan.packages import DEBIAN
 from jobs.dependency_scan.query import Shown
 
@@ -67,7 +66,7 @@ def as_sarif(database: Database, scan_id: str, now: datetime) -> bytes:
     return orjson.dumps({"$schema": SARIF_SCHEMA, "version": "2.1.0", "runs": [run]}) + b"\n"
 
 
-def _rule(row: DependencyFinding) -> dict[str, Any]:
+def _rule(row: Any) -> dict[str, Any]:
     score = row.score if row.score is not None else SCORES.get(row.severity)
     properties: dict[str, Any] = {"tags": ["security", row.severity]}
     if score is not None:
@@ -190,7 +189,7 @@ def advisory_address(name: str) -> str:
     return "https://osv.dev/vulnerability/" + quote(name, safe="")
 
 
-def purl(row: DependencyFinding) -> str:
+def purl(row: Any) -> str:
     """The package URL of what was found: pkg:npm/%40babel/traverse@7.22.5."""
     version = quote(row.version, safe=":")
     if row.ecosystem.partition(":")[0] == DEBIAN:

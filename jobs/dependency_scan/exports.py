@@ -29,8 +29,8 @@ def as_json(database: Database, scan_id: str, now: datetime, pages: Database | N
     `pages` is where the packages are read from while the answer is sent, if that is another connection.
     """
     with database.read() as session:
-        summary = query.summary(session, scan_id, now)
         found = query.findings_of(session, query.get_scan(session, scan_id), now)
+        summary = query.summary(session, scan_id, now, found)
     items = [query.as_item(each) for each in found.shown]
     return _json(pages or database, scan_id, {"summary": summary, "findings": items})
 

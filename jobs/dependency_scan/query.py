@@ -39,9 +39,9 @@ class FindingFilter:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A finding and the decision that covers it at this moment."""
+    """A finding, with the columns of DependencyFinding, and the decision that covers it at this moment."""
 
-    row: DependencyFinding
+    row: Any
     ignore: DependencyIgnore | None
 
 
@@ -53,7 +53,7 @@ class Findings:
     shown: list[Shown] = field(default_factory=list)
 
     @property
-    def open(self) -> list[DependencyFinding]:
+    def open(self) -> list[Any]:
         """Those that count."""
         return [each.row for each in self.shown if each.ignore is None]
 
@@ -74,8 +74,8 @@ def get_scan(session: Session, scan_id: str) -> DependencyScan:
 def findings_of(session: Session, scan: DependencyScan, now: datetime) -> Findings:
     """Every finding with what is ignored at `now`."""
     ignores = ignoring.holding(session, scan.source, now)
-    rows = session.scalars(
-        select(DependencyFinding)
+    rows = session.execute(
+        select(*DependencyFinding.__table__.columns)
         .where(DependencyFinding.scan_id == scan.id)
         .order_by(DependencyFinding.rank, DependencyFinding.id)
     )
@@ -83,10 +83,13 @@ def findings_of(session: Session, scan: DependencyScan, now: datetime) -> Findin
     return Findings(scan, shown)
 
 
-def summary(session: Session, scan_id: str, now: datetime) -> dict[str, Any]:
-    """The scan in numbers as they count at `now`, what was not evaluated and why, and how it differs from the last."""
+def summary(session: Session, scan_id: str, now: datetime, known: Findings | None = None) -> dict[str, Any]:
+    """The scan in numbers as they count at `now`, what was not evaluated and why, and how it differs from the last.
+
+    `known` spares reading the findings again.
+    """
     scan = get_scan(session, scan_id)
-    found = findings_of(session, scan, now)
+    found = known or findings_of(session, scan, now)
     counted = found.open
     fixed = scan.facts["fixed"]
     return {
@@ -204,9 +207,10 @@ def findings(
     filters: FindingFilter = FindingFilter(),
     cursor: str | None = None,
     limit: int = 100,
+    known: Findings | None = None,
 ) -> dict[str, Any]:
     """A page of findings, the worst first: {items, total, next_cursor, facets}. Raises NotFound and InvalidPayload."""
-    found = findings_of(session, get_scan(session, scan_id), now)
+    found = known or findings_of(session, get_scan(session, scan_id), now)
     matching = [each for each in found.shown if _fits(each, filters)]
     start = decode(cursor, [int])[0] if cursor else 0
     end = start + clamp(limit)
