@@ -88,7 +88,8 @@ def test_what_is_wrong_is_said_at_its_field_and_nothing_typed_is_lost(house: Hou
 
 def test_what_was_filled_in_to_start_a_job_once_can_be_scheduled_instead(house: House) -> None:
     assert f'formaction="/schedules/begin/{KIND}"' in house.get(f"/start/{KIND}").text
-    answer = house.post(f"/schedules/begin/{KIND}", {"form": "1", "title": "Mine", "p.folder": "/srv/x", "p.tries": "5"})
+    typed = {"form": "1", "title": "Mine", "p.folder": "/srv/x", "p.tries": "5"}
+    answer = house.post(f"/schedules/begin/{KIND}", typed)
     opened(answer)
     for kept in ('value="Mine"', 'value="/srv/x"', 'value="5"', f'action="/schedules/new/{KIND}"'):
         assert kept in answer.text
