@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -21,6 +23,7 @@ CHILD = Path(__file__).with_name("decode_child.py")
 TICK_S = 0.1
 START_WITHIN_S = 60.0
 MAX_ANSWER_BYTES = 2**20
+PATIENCE = 3.0  # times as long as an image may compute, it may wait for the processor
 
 
 class ImageRefused(ValueError):
@@ -69,16 +72,28 @@ class Decoder:
         request |= {size: str(folder / f"{size}.jpg") for size in SIZES}
         try:
             connection.send_bytes(orjson.dumps(request))
-            answer = self._receive(connection, self._within_s)
+            answer = self._receive(connection, self._within_s * PATIENCE)
         except (EOFError, OSError) as error:
-            self.close()
-            raise ImageRefused("Reading this image ended the program that reads images. Send it in a new form.") from (
-                error
-            )
+            raise ImageRefused(self._ended()) from error
         facts: dict[str, Any] = orjson.loads(answer)
         if "refused" in facts:
             raise ImageRefused(facts["refused"])
         return facts
+
+    @property
+    def _too_long(self) -> str:
+        return f"Reading this image took longer than {self._within_s:g} s, so it was given up."
+
+    def _ended(self) -> str:
+        """Why the child is gone, as a sentence about the image that it was reading."""
+        code = None
+        if self._process is not None:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                code = self._process.wait(1.0)
+        self.close()
+        if code in (-signal.SIGPROF, -signal.SIGALRM):
+            return self._too_long
+        return "Reading this image ended the program that reads images. Save it in another format, then send that."
 
     def _start(self) -> Connection:
         ours, theirs = socket.socketpair()
@@ -105,5 +120,5 @@ class Decoder:
             self._check()
             if time.monotonic() > deadline_s:
                 self.close()
-                raise ImageRefused(f"Reading this image took longer than {within_s:g} s, so it was given up.")
+                raise ImageRefused(self._too_long)
         return connection.recv_bytes(MAX_ANSWER_BYTES)

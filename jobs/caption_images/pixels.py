@@ -25,12 +25,16 @@ PLUGINS = ("Jpeg", "Png", "WebP", "Gif", "Bmp", "Tiff", "Avif")  # of bounds.FOR
 _UNDECIDED = "This image is damaged or not of the kind that its name says."
 
 
-def examine(request: dict[str, Any]) -> dict[str, Any]:
-    """Facts of the image at `path`, and its pictures at `thumb`, `view` and `model`; or {"refused": a sentence}."""
+def prepare() -> None:
+    """Load the readers of the formats that are taken, and no others."""
     warnings.simplefilter("ignore")
     for plugin in PLUGINS:
         importlib.import_module(f"PIL.{plugin}ImagePlugin")
     Image.MAX_IMAGE_PIXELS = MAX_PIXELS
+
+
+def examine(request: dict[str, Any]) -> dict[str, Any]:
+    """Facts of the image at `path`, and its pictures at `thumb`, `view` and `model`; or {"refused": a sentence}."""
     try:
         with Image.open(request["path"], formats=FORMATS) as image:
             width, height = image.size

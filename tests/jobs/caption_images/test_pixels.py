@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import io
+import os
 import struct
 import zlib
 from collections.abc import Iterator
@@ -95,12 +95,20 @@ def test_what_is_no_whole_image_of_a_known_format_is_refused(decoder: Decoder, t
     assert before in (None, decoder.pid)
 
 
+def noise() -> bytes:
+    """A sound image that takes some tenths of a second."""
+    return encoded(Image.frombytes("L", (4000, 4000), os.urandom(16_000_000)), "PNG", compress_level=0)
+
+
 def test_one_that_takes_too_long_is_given_up_with_its_process(tmp_path: Path) -> None:
     with Decoder(lambda: None, within_s=0.0) as hasty:
-        read_once = io.BytesIO()
-        Image.effect_noise((3000, 3000), 90).save(read_once, "PNG")
-        assert "took longer than 0 s" in refusal(hasty, tmp_path, read_once.getvalue())
+        assert "took longer than 0 s" in refusal(hasty, tmp_path, noise())
         assert hasty.pid is None
+
+
+def test_one_that_computes_too_long_ends_by_itself(tmp_path: Path) -> None:
+    with Decoder(lambda: None, within_s=0.05) as hasty:
+        assert "took longer than 0.05 s" in refusal(hasty, tmp_path, noise())
 
 
 def test_a_cancel_ends_the_waiting_for_a_slow_image(tmp_path: Path) -> None:
@@ -113,10 +121,8 @@ def test_a_cancel_ends_the_waiting_for_a_slow_image(tmp_path: Path) -> None:
         calls.append(1)
         raise Stop
 
-    content = io.BytesIO()
-    Image.effect_noise((4000, 4000), 90).save(content, "PNG", compress_level=0)
     with Decoder(check) as one, pytest.raises(Stop):
-        read(one, tmp_path, content.getvalue())
+        read(one, tmp_path, noise())
     assert one.pid is None
 
 
