@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from api.code_shapes import PageQuery
 from api.parsing import Body, Text, Truth, Words
@@ -34,12 +34,20 @@ class PackageList(PageQuery):
     not_evaluated: Truth = Field(False, description="Only what could not be evaluated.")
 
 
+def _as_json_counts(value: object) -> object:
+    """To JSON Schema 30.0 is an integer, too."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Count = Annotated[int, BeforeValidator(_as_json_counts)]
+
+
 class StartIgnore(Body):
     """What is ignored, why, and for how many days."""
 
-    finding_id: Annotated[int, Field(ge=1, le=MAX_ID)]
+    finding_id: Annotated[Count, Field(ge=1, le=MAX_ID)]
     reason: Annotated[Text, Field(min_length=MIN_REASON, max_length=MAX_REASON)]
-    days: Annotated[int, Field(ge=1, le=MAX_DAYS)]
+    days: Annotated[Count, Field(ge=1, le=MAX_DAYS)]
 
 
 class DependencySummary(Answer):

@@ -368,3 +368,22 @@ def test_forgotten_scans_are_gone_with_all_their_rows(any_recorder: MakeRecorder
 def test_exactly_one_source_is_asked_for(recorder: MakeRecorder, params: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=r"Give one of|Say what|needs a git address"):
         scan(recorder(), **params)
+
+
+@pytest.mark.req("D11")
+@pytest.mark.parametrize(
+    ("params", "field"),
+    [
+        ({"git_url": "https://git.example.org/acme/portal.git"}, "git_url"),
+        ({"git_url": "ext::sh -c id"}, "git_url"),
+        ({"git_url": "https://127.0.0.1/x.git"}, "git_url"),
+        ({"repository_path": "/etc"}, "repository_path"),
+        ({"repository_path": "../.."}, "repository_path"),
+    ],
+)
+def test_a_source_that_may_not_be_read_is_refused_by_its_field(
+    recorder: MakeRecorder, params: dict[str, str], field: str
+) -> None:
+    with pytest.raises(InvalidParams) as refused:
+        scan(recorder(), **params)
+    assert set(refused.value.problems) == {field}
