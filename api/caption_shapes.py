@@ -77,7 +77,7 @@ class Decide(Body):
 
     action: Literal["approve", "save", "reject", "decorative", "reopen"]
     caption: Annotated[Text, StringConstraints(max_length=4 * MAX_CAPTION)] | None = None
-    revision: Annotated[int, BeforeValidator(_integer), Field(ge=1, le=2**31 - 1)] | None = None
+    revision: Annotated[int, Field(ge=1, le=2**31 - 1), BeforeValidator(_integer)] | None = None
 
 
 class Settings(CaptionSettings, Answer):
