@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from flask import Blueprint, render_template, request
 from flask_login import current_user, login_required
 
+from accounts import Identity
 from config import CHECKOUT, Config
+from database import rfc3339
 from pages import format as words
-from pages import reading
+from pages import reading, schedule_words
 from pages.listing import ListAsked
 from pages.outcome import in_a_row
 from pages.progress import Snapshot
 from pages.view import task_view
 from tasks.registry import Job, jobs_for
+from tasks.schedules import recipes
 
 blueprint = Blueprint("home", __name__)
 RUNNING_SHOWN = 12
 RECENT_SHOWN = 10
+COMING_SHOWN = 4
 FIRST_SCAN = "code_scan"
 OWN_CODE = "this server’s own code"
 
@@ -44,6 +49,7 @@ def home() -> str:
         counters=_counters(activity.counters, mine),
         needs_you=_needs(activity.failed_mine, identity.user_id),
         nothing_yet=not (mine or activity.running or activity.recent or any(activity.counters.values())),
+        coming=_coming(identity, now),
         first_scan=_first_scan(jobs, reading.config()),
         idle_words=_idle_words(activity.counters),
         running_words=_running_words(activity.counters["running"], activity.counters["queued"]),
@@ -77,6 +83,21 @@ def _counters(counters: dict[str, int], mine: bool) -> list[dict[str, Any]]:
     return [
         {"key": key, "title": title, "icon": icon, "href": href, "value": counters[key]}
         for key, title, icon, href in rows
+    ]
+
+
+def _coming(identity: Identity, now: datetime) -> list[dict[str, Any]]:
+    with reading.database().read() as session:
+        found = recipes.coming(session, identity, COMING_SHOWN)
+    return [
+        {
+            "id": each.id,
+            "name": each.name,
+            "at": schedule_words.moment(rfc3339(each.next_run_at), each.timezone, now),
+            "timezone": each.timezone,
+            "waiting": each.waiting,
+        }
+        for each in found
     ]
 
 

@@ -17,7 +17,7 @@ function countAgain() {
     planned = true;
     setTimeout(() => {
       planned = false;
-      swapRegions(["counters", "running-summary"]).catch(() => {}); // the next start or end counts again
+      swapRegions(["counters", "running-summary", "coming"]).catch(() => {}); // the next start or end counts again
     }, COUNT_AGAIN_AFTER_MS);
   };
 }

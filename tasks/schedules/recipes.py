@@ -307,6 +307,12 @@ def last_runs(
     return found
 
 
+def coming(session: Session, identity: Identity, count: int) -> list[Schedule]:
+    """The active schedules that this person sees and that come due first."""
+    query = select(Schedule).where(visible_to(identity), Schedule.active.is_(True), Schedule.next_run_at.is_not(None))
+    return list(session.scalars(query.order_by(Schedule.next_run_at, Schedule.id).limit(count)))
+
+
 def counts(session: Session, identity: Identity) -> tuple[int, int, datetime | None]:
     """How many schedules this person sees, how many of them are active, and when the next of these comes due."""
     active = Schedule.active.is_(True)

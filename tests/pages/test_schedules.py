@@ -167,3 +167,15 @@ def test_a_removal_asks_first_and_keeps_the_tasks(house: House) -> None:
     assert house.post(f"/schedules/{schedule_id}/remove", {}).headers["Location"] == "/schedules"
     assert house.get(f"/schedules/{schedule_id}").status_code == 404
     assert house.get(task).status_code == 200
+
+
+@pytest.mark.req("G5")
+def test_home_says_what_comes_next(house: House) -> None:
+    assert "coming-title" not in house.get("/").text
+    later, sooner = made(house, name="Later", cron="0 0 1 1 *"), made(house, name="Sooner", cron="*/5 * * * *")
+    made(house, name="Paused", active="")
+    answer = house.get("/")
+    opened(answer)
+    assert answer.text.index(f'href="/schedules/{sooner}"') < answer.text.index(f'href="/schedules/{later}"')
+    assert "Paused" not in answer.text
+    assert "Sooner" not in house.get("/", "eve").text
