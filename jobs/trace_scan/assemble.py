@@ -46,10 +46,15 @@ class Found:
         )
 
 
-def documents(seen: Mapping[str, Seen], settings: Artifact | None, keys: Sequence[Any]) -> list[Artifact]:
-    """The artifacts that documents are. A document that could not be read is one, too: malformed."""
+def documents(
+    seen: Mapping[str, Seen], settings: Artifact | None, keys: Sequence[Any], unread: Collection[str] = ()
+) -> list[Artifact]:
+    """The artifacts that documents are. A document that could not be read is one, too: malformed.
+
+    `unread` are the paths of pieces of evidence that are there and were not read, being too large.
+    """
     found = [settings] if settings else []
-    pieces: dict[str, dict[str, Any] | None] = {}
+    pieces: dict[str, dict[str, Any] | None] = dict.fromkeys(unread)
     for path, each in seen.items():
         if not each.language.startswith(ARTIFACT):
             continue

@@ -32,6 +32,7 @@ from jobs.trace_scan.models import TraceArtifact, TraceFinding, TraceScan
 from jobs.trace_scan.params import TraceScanParams, check_params, resource_for, title_for
 from jobs.trace_scan.records import Record, records
 from jobs.trace_scan.walk import Plan, Seen
+from jobs.trace_scan.words import EVIDENCE
 from tasks.context import JobContext
 from tasks.errors import JobFailed, Retryable
 from tasks.registry import Phase, RetryPolicy, job
@@ -232,7 +233,8 @@ class _Scan:
     ) -> Found:
         ctx = self._ctx
         ctx.phase("validate", total=15)
-        made = documents(seen, settings, load_keys(self._key_text))
+        unread = [each.path for each in planned.skipped if each.language == ARTIFACT + EVIDENCE]
+        made = documents(seen, settings, load_keys(self._key_text), unread)
         ctx.update(done=5, step="Following the links", artifacts_found=len(made))
         skipped = [(each.path, each.reason or "") for each in planned.skipped]
         paths = {each.path for each in planned.files}
@@ -240,7 +242,8 @@ class _Scan:
         ctx.update(done=15, step="", artifacts_found=len(found.graph.artifacts))
         numbers = found.numbers
         ctx.phase_note(f"{numbers['broken_links']:,} broken, {numbers['missing_links']:,} missing")
-        for each in [each for each in found.findings if each.severity == "error"][:LOGGED_FINDINGS]:
+        errors = [each for each in found.findings if each.severity == "error" and each.kind != "uncovered"]
+        for each in errors[:LOGGED_FINDINGS]:
             place = f"{each.path}:{each.line}: " if each.path else ""
             ctx.log(f"{place}{each.message}", "warning")
         return found

@@ -104,8 +104,9 @@ def _test(test: Test) -> Record:
 
 
 def _finding(each: Finding) -> Record:
-    names = ("kind", "severity", "code", "key", "path", "line", "message", "hint", "risk")
-    return {name: getattr(each, name) for name in names} | {"subject": cut(each.subject, 1000)}
+    names = ("kind", "severity", "code", "key", "path", "line", "message", "risk")
+    hint = each.hint[:500] if each.hint else None
+    return {name: getattr(each, name) for name in names} | {"subject": cut(each.subject, 1000), "hint": hint}
 
 
 def _row(found: Found, row: Row) -> Record:

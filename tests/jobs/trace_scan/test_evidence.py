@@ -107,6 +107,12 @@ def test_a_manifest_cannot_point_outside_its_package() -> None:
     assert codes(checked(package(manifest=manifest)))[:3] == ["manifest"] * 3
 
 
+def test_a_file_that_is_too_large_to_be_read_is_not_called_absent() -> None:
+    facts: dict[str, Any] = {f"{FOLDER}/{path}": read_evidence(path, data) for path, data in package().items()}
+    [made] = evidence.read(facts | {f"{FOLDER}/test-output.log": None}, [])
+    assert codes(made) == ["unread"]
+
+
 def test_the_newest_of_several_packages_counts() -> None:
     later = FOLDER.replace("2026-02-07", "2026-03-01")
     facts = {
