@@ -82,9 +82,10 @@ def in_a_row(task: Snapshot) -> str:
 
 def _completed(task: Snapshot) -> Outcome:
     said = summary(task.get("results"))
+    is_partial = (task.get("results") or {}).get("complete") is False
     return Outcome(
-        "ok",
-        "completed",
+        "warn" if is_partial else "ok",
+        "silent" if is_partial else "completed",
         f"Completed in {words.measured(task.get('duration_ms'))}.",
         f"{said[:1].upper()}{said[1:]}." if said else "",
         phase_times=_phase_times(task),

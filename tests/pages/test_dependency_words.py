@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from pages import outcome
 from pages.dependency_words import age, counters, news, place_words, verdict
 
 pytestmark = pytest.mark.req("B10", "B15")
@@ -95,3 +96,12 @@ def test_ages_and_places() -> None:
     finding = {"places": [place | {"condition": None}], "installed": []}
     assert place_words(finding) == {"path": "web › a › b", "note": "and 3 more packages, only for development"}
     assert place_words({"places": [], "installed": ["a", "b", "c", "d", "e"]})["path"] == "a, b, c and 2 more"
+
+
+def test_lists_and_headers_say_incomplete_before_any_number() -> None:
+    results = {"packages": 7, "vulnerabilities": 0, "complete": False}
+    assert outcome.summary(results) == "incomplete, 7 packages, 0 known vulnerabilities"
+    ended = outcome.outcome({"status": "completed", "results": results, "duration_ms": 900})
+    assert ended is not None
+    assert (ended.tone, ended.icon) == ("warn", "silent")
+    assert outcome.summary(results | {"complete": True}) == "7 packages, 0 known vulnerabilities"
