@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -134,7 +135,7 @@ def test_a_rejected_caption_is_made_again_and_another_persons_is_no_caption_of_m
     assert others["skipped_existing"] == 0
 
 
-@pytest.mark.req("B4")
+@pytest.mark.req("B4", "D11")
 def test_a_file_that_is_no_image_is_one_error_and_the_run_goes_on(
     config: Config, database: Database, photos: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -146,14 +147,18 @@ def test_a_file_that_is_no_image_is_one_error_and_the_run_goes_on(
         d_jpg=b"<svg onload='alert(1)'/>",
     )
     (photos / "link.jpg").symlink_to("/etc/passwd")
+    (photos / "elsewhere").symlink_to("/usr/share")
+    os.mkfifo(photos / "pipe.jpg")
     (photos / ".hidden.jpg").write_bytes(encoded())
+    Path(os.fsdecode(os.fsencode(photos) + b"/\xff\n.jpg")).write_bytes(encoded())
     results, context = describe(config, database, path="photos")
-    assert (results["captions_generated"], results["errors_count"]) == (3, 4)
+    assert (results["captions_generated"], results["errors_count"]) == (4, 4)
     assert {each["name"] for each in results["error_details"]} == {"a.jpg", "b.png", "c.gif", "d.jpg"}
     assert all(set(each) == {"image_id", "name", "error"} and each["error"] for each in results["error_details"])
     failed = [row for row in rows(database, context.task_id) if row.status == FAILED]
     assert [row.error for row in failed] == [each["error"] for each in results["error_details"]]
-    assert not any("link" in row.name or "hidden" in row.name for row in rows(database, context.task_id))
+    names = {row.name for row in rows(database, context.task_id)} - {row.name for row in failed}
+    assert names == {"lake.jpg", "sub/leaf.webp", "sub/rose.png", "\ufffd_.jpg"}
 
 
 def test_a_folder_without_images_says_what_would_be_one(config: Config, database: Database, tmp_path: Path) -> None:
