@@ -13,7 +13,7 @@ from jobs.trace_scan.graph import Graph
 from jobs.trace_scan.rules import Rules
 from jobs.trace_scan.words import REQUIREMENT, SPEC, STORY
 
-MAX_CELL = 50
+MAX_CELL = 200
 MAX_LINKS = 100
 COLUMNS = ("stories", "specifications", "code", "tests")
 

@@ -214,7 +214,7 @@ def matrix(
     specifications, code, tests, more, gaps, links, tiers}`.
 
     stories, specifications: `[{ref, title, path, line, state}]`; code: `[{path, line, state}]`; tests: `[{path, line,
-    name, tier, is_tier_inferred, state}]`; each at most 50, `more` says how many were left out by column. `gaps`:
+    name, tier, is_tier_inferred, state}]`; each at most 200, `more` says how many were left out by column. `gaps`:
     `[{column, state (broken, missing), text}]`. `links`: the chain in order, `[{state, relation, from_ref, to_ref,
     path, line, text}]`, at most 100. `tiers`: `{demanded, present, absent}`. `traced`: a test reaches it.
     """
