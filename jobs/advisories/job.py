@@ -48,6 +48,7 @@ DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
     description="Imports known vulnerabilities from OSV records, for dependency scans",
     icon="shield",
     verb="Start the update",
+    admin_only=True,
     params=AdvisoryUpdateParams,
     phases=PHASES,
     timeout_s=7200,

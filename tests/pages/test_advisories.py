@@ -16,8 +16,8 @@ from tests.pages.html_checks import Page, faults
 from tests.pages.task_app import House
 
 
-def text_of(house: House, path: str) -> str:
-    answer = house.get(path)
+def text_of(house: House, path: str, username: str = "ada") -> str:
+    answer = house.get(path, username)
     assert answer.status_code == 200, answer.text
     assert faults(answer.text) == []
     return " ".join(" ".join(Page(answer.text).text).split())
@@ -34,6 +34,13 @@ def test_without_advisories_the_page_says_what_to_do(house: House) -> None:
     assert "No advisories yet" in said
     assert "no package can be called clean" in text_of(house, "/start/advisory_update")
     assert house.get("/advisories", username=None).status_code == 302
+
+
+@pytest.mark.req("B11", "D2")
+def test_only_admins_replace_the_data_that_everybodys_scans_are_judged_by(house: House) -> None:
+    assert "An admin starts the update" in text_of(house, "/advisories", "ben")
+    assert 'href="/start/advisory_update"' not in house.get("/advisories").text
+    assert house.get("/start/advisory_update").status_code == 404
 
 
 @pytest.mark.req("B11")
