@@ -99,7 +99,7 @@ def assemble(
     found.sort(key=sort_key)
     unread = [(path, each.reason, reason_text(each.reason, each.note)) for path, each in seen.items() if each.reason]
     unread = [each for each in unread if not seen[each[0]].language.startswith(ARTIFACT)]
-    findings = Judge(graph, chains, found, rules).findings(sources, _skips(unread, skipped))
+    findings = Judge(graph, chains, found, rules).findings(sources, _skips(unread, skipped), tick)
     kinds = Counter(each.kind for each in findings)
     by_type = Counter(each.type for each in graph.artifacts)
     return Found(

@@ -268,7 +268,7 @@ class _Scan:
     ) -> dict[str, Any]:
         ctx = self._ctx
         ctx.phase("persist", total=30)
-        parts = records(found)
+        parts = records(found, ctx.check_cancelled)
         differences = Differences(before, parts[TraceArtifact], parts[TraceFinding], changed)
         numbers = found.numbers | {
             "artifacts_created": differences.created,

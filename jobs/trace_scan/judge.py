@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import chain
 from typing import Any
 
 from jobs.trace_scan import words
@@ -29,20 +30,30 @@ class Judge:
         self._rules = rules
         self._risks = {row.made.id: row.risk for row in rows}
 
-    def findings(self, files: Mapping[str, dict[str, Any]], skipped: Iterable[tuple[str, str, str]]) -> list[Finding]:
-        """Everything, the worst first. `skipped` is (path, reason, sentence) of each file that was not read."""
-        found = [
-            *self._broken(),
-            *self._cycles(),
-            *self._duplicates(),
-            *self._of_artifacts(),
-            *self._of_annotations(files),
-            *self._missing(),
-            *self._of_rows(),
-            *self._of_tests(),
-            *(Finding("skipped", NOTICE, reason, path, sentence(text), path) for path, reason, text in skipped),
-            *self._notices(files),
-        ]
+    def findings(
+        self,
+        files: Mapping[str, dict[str, Any]],
+        skipped: Iterable[tuple[str, str, str]],
+        tick: Callable[[], None],
+    ) -> list[Finding]:
+        """Everything, the worst first. `skipped` is (path, reason, sentence) of each file that was not read; `tick` is
+        called at each finding, and may raise to stop.
+        """
+        found: list[Finding] = []
+        for each in chain(
+            self._broken(),
+            self._cycles(),
+            self._duplicates(),
+            self._of_artifacts(),
+            self._of_annotations(files),
+            self._missing(),
+            self._of_rows(),
+            self._of_tests(),
+            (Finding("skipped", NOTICE, reason, path, sentence(text), path) for path, reason, text in skipped),
+            self._notices(files),
+        ):
+            tick()
+            found.append(each)
         kinds = list(words.FINDING_KINDS)
         severities = (ERROR, WARNING, NOTICE)
         risks = (*words.RISKS, None)
@@ -147,12 +158,12 @@ class Judge:
         risk = self.risk_of(made)
         if not self._chains.names_parent(made) and made.state != words.ANNOTATION_ONLY:
             yield self._absent(made, "parent", f"{made.id} names no parent", risk)
-        chain = self._chains.below(made)
-        if made.type == STORY and not chain.specs and not (self._rules.may_be_short(risk) and chain.is_tested):
+        own = self._chains.below(made)
+        if made.type == STORY and not own.specs and not (self._rules.may_be_short(risk) and own.is_tested):
             yield self._absent(made, "specification", f"no specification names {made.id}", risk)
-        if made.type == SPEC and not chain.is_tested:
+        if made.type == SPEC and not own.is_tested:
             yield self._absent(made, "test", f"no test names {made.id}", risk)
-        if made.type == SPEC and not chain.code:
+        if made.type == SPEC and not own.code:
             yield self._absent(made, "code", f"no source names {made.id}", risk)
 
     def _absent(self, made: Artifact, code: str, text: str, risk: str | None) -> Finding:
@@ -163,13 +174,13 @@ class Judge:
 
     def _of_rows(self) -> Iterator[Finding]:
         for row in self._rows.values():
-            made, chain = row.made, row.chain
-            if not chain.is_tested:
+            made = row.made
+            if not row.chain.is_tested:
                 severity = ERROR if row.risk == "HIGH" else WARNING
                 said = f"No test reaches {made.id} by valid links."
                 yield Finding("uncovered", severity, "uncovered", made.id, said, made.path, made.line, None, row.risk)
             elif row.absent_tiers:
-                shown = ", ".join(tier for tier in words.TIERS if tier in chain.tiers) or "none that says its tier"
+                shown = ", ".join(tier for tier in words.TIERS if tier in row.chain.tiers) or "none that says its tier"
                 absent = " and no ".join(row.absent_tiers)
                 said = f"{made.id} is of {row.risk} risk and has no {absent} test; it has {shown}."
                 yield Finding(
@@ -178,8 +189,8 @@ class Judge:
         for made in self._graph.artifacts:
             if made.type != SPEC or made.tier is None:
                 continue
-            chain = self._chains.below(made)
-            if chain.tests and made.tier not in chain.tiers:
+            own = self._chains.below(made)
+            if own.tests and made.tier not in own.tiers:
                 said = f"{made.id} is to be verified by {made.tier} tests, and none of its tests is one."
                 risk = self.risk_of(made)
                 yield Finding("tier", WARNING, "specification_tier", made.id, said, made.path, made.line, None, risk)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import orjson
@@ -19,8 +19,8 @@ MAX_SEARCH = 4_000
 MAX_FIELDS_BYTES = 200_000
 
 
-def records(found: Found) -> dict[Any, list[Record]]:
-    """The rows by table, each with its `position`, without `snapshot_id`."""
+def records(found: Found, tick: Callable[[], None]) -> dict[Any, list[Record]]:
+    """The rows by table, each with its `position`, without `snapshot_id`. `tick` may raise to stop."""
     links = sorted(
         found.graph.links,
         key=lambda link: (link.is_valid, link.from_type, link.from_ref, link.relation, link.to_type, link.to_ref),
@@ -33,10 +33,13 @@ def records(found: Found) -> dict[Any, list[Record]]:
         TraceFinding: (_finding(each) for each in found.findings),
         TraceRow: (_row(found, each) for each in found.rows),
     }
-    return {
-        model: [_storable(row) | {"position": position} for position, row in enumerate(rows)]
-        for model, rows in parts.items()
-    }
+    made: dict[Any, list[Record]] = {}
+    for model, rows in parts.items():
+        made[model] = []
+        for position, row in enumerate(rows):
+            tick()
+            made[model].append(_storable(row) | {"position": position})
+    return made
 
 
 def digest_of(made: dict[Any, list[Record]]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 from sqlalchemy import insert, select, update
@@ -64,7 +65,7 @@ def save(database: Database, result: Result, on_step: Callable[[int, str], None]
         scan.source_id, scan.sequence = row.id, row.sequence
         session.add(scan)
         session.flush()
-        _insert(session, TraceChange, result.changes, {"scan_id": scan.id})
+        _insert(session, TraceChange, result.changes, {"scan_id": scan.id}, partial(on_step, 25, "Saving changes"))
         on_step(30, "")
 
 
@@ -81,8 +82,8 @@ def _snapshot(
     session.add(snapshot)
     session.flush()
     for number, (model, rows) in enumerate(parts.items()):
-        on_step(5 * number, f"Saving {model.__tablename__.removeprefix('trace_')}")
-        _insert(session, model, rows, {"snapshot_id": snapshot.id})
+        tick = partial(on_step, 5 * number, f"Saving {model.__tablename__.removeprefix('trace_')}")
+        _insert(session, model, rows, {"snapshot_id": snapshot.id}, tick)
     return snapshot.id
 
 
@@ -100,6 +101,8 @@ def _claim(session: Session, source: str, sequence: int) -> TraceSource:
     return row
 
 
-def _insert(session: Session, model: Any, rows: list[Record], owner: dict[str, int]) -> None:
+def _insert(session: Session, model: Any, rows: list[Record], owner: dict[str, int], tick: Callable[[], None]) -> None:
+    tick()
     for start in range(0, len(rows), CHUNK):
+        tick()
         session.execute(insert(model), [row | owner for row in rows[start : start + CHUNK]])
