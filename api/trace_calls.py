@@ -22,6 +22,7 @@ from tasks.errors import NotFound
 
 SCAN = "/scans/{scan_id}"
 CSV = "text/csv"
+SARIF = "application/sarif+json"
 
 
 @operation("GET", f"{SCAN}/trace", summary="Read a trace scan in numbers", tag="Traces", answer=TraceSummary)
@@ -87,6 +88,21 @@ def export_findings_csv(call: Call) -> Response:
     scan_id = _allowed(call)
     body = exports.findings_csv(_database(), scan_id, _findings(call.query))
     return _download(body, f"findings-{scan_id[:8]}.csv", CSV)
+
+
+@operation(
+    "GET",
+    f"{SCAN}/findings.sarif",
+    summary="Export the findings as SARIF 2.1.0",
+    tag="Traces",
+    media_type=SARIF,
+    query=FindingFilters,
+)
+def export_findings_sarif(call: Call) -> Response:
+    """For code hosts and editors: a result with file and line for every finding that fits the filters."""
+    scan_id = _allowed(call)
+    body = exports.findings_sarif(_database(), scan_id, _findings(call.query))
+    return _download(body, f"findings-{scan_id[:8]}.sarif", SARIF)
 
 
 def _allowed(call: Call) -> str:

@@ -1,4 +1,4 @@
-"""A trace scan as a file: the matrix and the findings, as CSV for spreadsheets and as JSON, in full and streamed."""
+"""A trace scan as a file, in full and streamed: CSV and JSON of the matrix and the findings, these also as SARIF."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import csv
 import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
+from urllib.parse import quote
 
 import orjson
 from sqlalchemy.orm import Session
@@ -13,7 +14,7 @@ from sqlalchemy.orm import Session
 from database import Database
 from jobs.code_scan.cursors import MAX_LIMIT
 from jobs.code_scan.exports import cell
-from jobs.trace_scan import query
+from jobs.trace_scan import query, words
 from jobs.trace_scan.filters import FindingFilter, RowFilter
 
 MATRIX_COLUMNS = (
@@ -21,6 +22,9 @@ MATRIX_COLUMNS = (
     "tiers_demanded", "tiers_absent", "gaps", "path",
 )  # fmt: skip
 FINDING_COLUMNS = ("kind", "severity", "code", "subject", "risk", "path", "line", "message", "hint")
+
+SARIF_SCHEMA = b"https://json.schemastore.org/sarif-2.1.0.json"
+SARIF_LEVELS = {words.ERROR: "error", words.WARNING: "warning", words.NOTICE: "note"}
 
 Rows = Iterator[list[dict[str, Any]]]
 Ask = Callable[[Session, str | None], Mapping[str, Any]]
@@ -46,6 +50,47 @@ def findings_csv(database: Database, scan_id: str, filters: FindingFilter = Find
     """A row for each finding. Raises NotFound before the first byte."""
     _check(database, scan_id)
     return _csv(FINDING_COLUMNS, _pages(database, _findings(scan_id, filters)), _finding_cells)
+
+
+def findings_sarif(database: Database, scan_id: str, filters: FindingFilter = FindingFilter()) -> Iterator[bytes]:
+    """SARIF 2.1.0: a rule for each kind, a result for each finding with its file and line. Raises NotFound first."""
+    with database.read() as session:
+        summary = query.summary(session, scan_id)
+    return _sarif(summary, _pages(database, _findings(scan_id, filters)))
+
+
+def _sarif(summary: Mapping[str, Any], rows: Rows) -> Iterator[bytes]:
+    """Written by hand around the results, which are the only part that may be large."""
+    rules = [{"id": kind, "shortDescription": {"text": title}} for kind, title in words.FINDING_KINDS.items()]
+    tool = {"driver": {"name": "Taskroom", "semanticVersion": "1.0.0", "rules": rules}}
+    commit = {"versionControlProvenance": [_provenance(summary)]} if _provenance(summary) else {}
+    head = orjson.dumps({"tool": tool, "automationDetails": {"id": f"trace_scan/{summary['scan_id']}"}, **commit})[:-1]
+    yield b'{"$schema":"' + SARIF_SCHEMA + b'","version":"2.1.0","runs":[' + head + b',"results":['
+    is_first = True
+    for items in rows:
+        if items:
+            yield (b"" if is_first else b",") + orjson.dumps([_sarif_result(item) for item in items])[1:-1]
+            is_first = False
+    yield b"]}]}\n"
+
+
+def _provenance(summary: Mapping[str, Any]) -> dict[str, str]:
+    """The address and the commit, where both are known: a folder's path tells a code host nothing."""
+    address = summary["source"].rpartition("@")[0]
+    if not summary["commit"] or not address.startswith("https://"):
+        return {}
+    return {"repositoryUri": address, "revisionId": summary["commit"]}
+
+
+def _sarif_result(row: Mapping[str, Any]) -> dict[str, Any]:
+    text = f"{row['message']} {row['hint']}" if row["hint"] else row["message"]
+    result = {"ruleId": row["kind"], "level": SARIF_LEVELS[row["severity"]], "message": {"text": text}}
+    if not row["path"]:
+        return result
+    physical: dict[str, Any] = {"artifactLocation": {"uri": quote(row["path"]), "uriBaseId": "%SRCROOT%"}}
+    if row["line"]:
+        physical["region"] = {"startLine": row["line"]}
+    return {**result, "locations": [{"physicalLocation": physical}]}
 
 
 def _matrix(scan_id: str, filters: RowFilter) -> Ask:

@@ -27,7 +27,7 @@ from tests.jobs.code_scan.scanning import Recorder, write
 REQUIREMENT = "---\ngxp_id: REQ-001\ntitle: =SUM(A1) never changes\nrisk_level: LOW\n---\n"
 TEST = 'import pytest\n\n\n@pytest.mark.req("REQ-001", "REQ-009")\ndef test_that():\n    pass\n'
 FILES = {".gxp/requirements/REQ-001.md": REQUIREMENT, "tests/test_a.py": TEST}
-EXPORTS = ("trace", "matrix.csv", "matrix.json", "findings.csv", "findings.json")
+EXPORTS = ("trace", "matrix.csv", "matrix.json", "findings.csv", "findings.json", "findings.sarif")
 
 
 @pytest.fixture
@@ -196,6 +196,13 @@ def test_matrix_and_findings_are_exported_to_those_who_may_see_the_scan(
     for query in ("show=some", "risk=DEADLY", "state=odd", "colour=red", "q=" + "x" * 201):
         assert caller.get(f"/scans/{scan_id}/matrix.csv?{query}").status_code == 422
     no_cell_is_a_formula(caller, scan_id)
+    sarif = caller.get(f"/scans/{scan_id}/findings.sarif?kind=broken").json
+    [run] = sarif["runs"]
+    [result] = run["results"]
+    place = result["locations"][0]["physicalLocation"]
+    assert (sarif["version"], result["ruleId"], result["level"]) == ("2.1.0", "broken", "error")
+    assert (place["artifactLocation"]["uri"], place["region"]) == ("tests/test_a.py", {"startLine": 4})
+    assert result["ruleId"] in [rule["id"] for rule in run["tool"]["driver"]["rules"]]
 
 
 def no_cell_is_a_formula(caller: Caller, scan_id: str) -> None:
