@@ -22,7 +22,13 @@ LISTS = Path("/var/lib/apt/lists")
 DEADLINE_S = 60.0
 MAX_OUTPUT = 8_000_000
 MAX_UPDATES = 2_000
-COMMAND = ("-s", "-q", "-o", "Debug::NoLocking=true", "-o", "APT::Get::Show-User-Simulation-Note=false", "dist-upgrade")
+OPTIONS = (
+    "Debug::NoLocking=true",
+    "Dir::Cache::pkgcache=",  # nothing is written, not even by root
+    "Dir::Cache::srcpkgcache=",
+    "APT::Get::Show-User-Simulation-Note=false",
+)
+COMMAND = ("-s", "-q", *(word for option in OPTIONS for word in ("-o", option)), "dist-upgrade")
 ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8", "HOME": "/nonexistent"}
 _INST = re.compile(r"Inst (\S+) \[([^\]\s]+)\] \((\S+) ([^()]*?)(?: \[[^\]]*\])?\)")
 _SECURITY = re.compile(r"(?i)[\w.-]*-security|debian-security")

@@ -33,6 +33,7 @@ from jobs.repository import git_fetch
 from jobs.repository.discovery import TooManyFiles
 from jobs.repository.git_address import AddressRefused
 from jobs.repository.sources import SourceRefused
+from jobs.dependency_scan.retention import forget
 from tasks.context import JobContext
 from tasks.errors import JobFailed, Retryable
 from tasks.registry import Phase, RetryPolicy, job
@@ -59,6 +60,7 @@ DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
     title_for=title_for,
     resource_for=resource_for,
     check=check_params,
+    forget=lambda _config, database, task_ids: forget(database, task_ids),
 )
 def dependency_scan(ctx: JobContext, params: DependencyScanParams) -> dict[str, Any]:
     """Scan the source and return the sums of PROTOCOL.md section 10. Raises Retryable and JobFailed."""

@@ -347,8 +347,8 @@ def test_an_attempt_after_a_saved_one_returns_what_was_saved(recorder: MakeRecor
 
 
 @pytest.mark.req("H6")
-def test_forgotten_scans_are_gone_with_all_their_rows(any_recorder: MakeRecorder, repository: Path) -> None:
-    first, second = any_recorder(), any_recorder()
+def test_forgotten_scans_are_gone_with_all_their_rows(recorder: MakeRecorder, repository: Path) -> None:
+    first, second = recorder(), recorder()
     advisories(first, jinja())
     scan(first, repository_path=str(repository))
     scan(second, repository_path=str(repository))
