@@ -17,12 +17,9 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from extensions import offload
 from jobs.caption_images import pictures, review
-from jobs.caption_images.bounds import SUFFIXES, in_mib
 from jobs.caption_images.models import APPROVED, FAILED, TO_REVIEW, CaptionImage
 from jobs.caption_images.params import CaptionSettings
-from jobs.caption_images.uploads import UploadRefused, find_upload
 from pages import caption_views as views
-from pages import format as words
 from pages import reading, start, uploading
 from pages.progress import Snapshot
 from pages.results import register_results
@@ -43,7 +40,7 @@ def register(app: Any) -> None:
     """Give caption tasks their results page, their own defaults and the widget for files."""
     register_results(KIND, context=results_context, styles=["captions"])
     start.begin_with(KIND, own_defaults, keep_defaults)
-    app.jinja_env.globals["upload_field"] = upload_field
+    app.jinja_env.globals["upload_field"] = uploading.widget
 
 
 @blueprint.get("/captions")
@@ -127,7 +124,8 @@ def upload() -> tuple[Response, int]:
         words = received.refusal or "No file was chosen."
         return jsonify(error={"code": InvalidParams.code, "message": words}), InvalidParams.status
     kept = received.upload
-    return jsonify(upload_id=kept.id, images=kept.images, bytes=kept.size, words=_upload_words(kept.id)), 201
+    uploading.forget_replaced(received.first("replaces") or "")
+    return jsonify(upload_id=kept.id, images=kept.images, bytes=kept.size, words=uploading.words_of(kept.id)), 201
 
 
 def results_context(task: Snapshot, _tab: str, _args: Any) -> dict[str, Any]:
@@ -151,25 +149,6 @@ def keep_defaults(user_id: int, params: dict[str, Any]) -> None:
     """Keep the settings among these parameters, which have been checked."""
     settings = {name: params[name] for name in CaptionSettings.model_fields if name in params}
     review.keep_defaults(reading.database(), user_id, settings)
-
-
-def upload_field(upload_id: str) -> dict[str, Any]:
-    """What the widget for files needs: what was sent already, and what may be."""
-    most_bytes = reading.config().captions.upload_bytes
-    return {
-        "kept": _upload_words(upload_id) if upload_id else "",
-        "accept": ",".join((*SUFFIXES, ".zip")),
-        "most_bytes": most_bytes,
-        "most": in_mib(most_bytes),
-    }
-
-
-def _upload_words(upload_id: str) -> str:
-    try:
-        kept = find_upload(reading.config().data_dir, upload_id)
-    except UploadRefused:
-        return ""
-    return f"{words.plural(kept.images, 'image')}, {words.size(kept.size)}"
 
 
 def _task(task_id: str) -> Task:

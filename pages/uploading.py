@@ -6,19 +6,25 @@ programs send it, or an API token, in a header.
 
 from __future__ import annotations
 
+from typing import Any
+
 from flask import request
 from flask_login import current_user
 from flask_wtf.csrf import ValidationError, validate_csrf
+from sqlalchemy import select
 from werkzeug.datastructures import MultiDict
 from werkzeug.http import parse_options_header
 
 from extensions import offload
 from jobs.caption_images import receiving, retention
-from jobs.caption_images.bounds import in_mib
+from jobs.caption_images.bounds import SUFFIXES, in_mib
 from jobs.caption_images.receiving import FormRefused, Keeping, ReceivedForm
+from jobs.caption_images.uploads import UploadRefused, find_upload, remove_upload
+from pages import format as words
 from pages import reading
 from pages.security import MAX_FORM_AROUND_FILES, bearer_token, is_upload
 from tasks.errors import InvalidPayload, RateLimited, Unavailable
+from tasks.models import Task
 
 AT_A_TIME = 2
 FIELD = "upload_id"
@@ -94,3 +100,33 @@ def sent_form() -> tuple[MultiDict[str, str], dict[str, str]]:
     if received.upload is not None:
         fields[f"p.{FIELD}"] = received.upload.id
     return fields, {FIELD: received.refusal} if received.refusal else {}
+
+
+def widget(upload_id: str) -> dict[str, Any]:
+    """What the widget for files needs: what was sent already, and what may be."""
+    most_bytes = reading.config().captions.upload_bytes
+    return {
+        "kept": words_of(upload_id) if upload_id else "",
+        "accept": ",".join((*SUFFIXES, ".zip")),
+        "most_bytes": most_bytes,
+        "most": in_mib(most_bytes),
+    }
+
+
+def words_of(upload_id: str) -> str:
+    """How many images an upload holds and how large it is; "" when it is not there any more."""
+    try:
+        kept = find_upload(reading.config().data_dir, upload_id)
+    except UploadRefused:
+        return ""
+    return f"{words.plural(kept.images, 'image')}, {words.size(kept.size)}"
+
+
+def forget_replaced(upload_id: str) -> None:
+    """Delete what this person chose before in the same form, unless a task has it."""
+    if not upload_id.startswith(f"{current_user.identity.user_id}-"):
+        return
+    with reading.database().read() as session:
+        is_taken = session.scalar(select(Task.id).where(Task.resource == f"upload:{upload_id}").limit(1))
+    if not is_taken:
+        offload(remove_upload, reading.config().data_dir, upload_id)

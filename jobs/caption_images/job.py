@@ -23,6 +23,7 @@ from jobs.caption_images.saving import Described, Origin, Saver
 from jobs.caption_images.sources import Fetched, Source
 from jobs.caption_images.wording import caption_from
 from jobs.repository.sources import SourceRefused, resolve_local
+from jobs.caption_images.retention import forget
 from tasks.context import JobContext
 from tasks.errors import JobFailed, Retryable
 from tasks.registry import Phase, RetryPolicy, job
@@ -53,6 +54,7 @@ DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
     title_for=title_for,
     resource_for=resource_for,
     check=check_params,
+    forget=forget,
 )
 def caption_images(ctx: JobContext, params: CaptionParams) -> dict[str, Any]:
     """Describe the images and return the sums of PROTOCOL.md section 10. Raises Retryable and JobFailed."""
@@ -116,6 +118,7 @@ class _Run:
             upload = uploads.find_upload(ctx.config.data_dir, params.upload_id)
             if not self._saver.may_use(upload):
                 raise JobFailed("These images were sent by somebody else. Choose your own.")
+            uploads.mark_used(upload)
             found = sources.in_upload(upload)
         else:
             root = resolve_local(params.path or "", ctx.config.scan_roots)

@@ -30,9 +30,11 @@ from jobs.caption_images.bounds import (
 
 FOLDER = "uploads"
 MANIFEST = "manifest.json"
+USED = "used"
 ARCHIVE = "archive"
 IMAGE = "image"
 UNFINISHED_FOR_S = 6 * 3600
+UNUSED_FOR_S = 7 * 86_400
 HEAD_BYTES = 32
 _ID = re.compile(r"([1-9][0-9]{0,9})-([0-9a-f]{32})", re.ASCII)
 
@@ -96,15 +98,24 @@ def remove_upload(data_dir: Path, upload_id: str) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def mark_used(upload: Upload) -> None:
+    """A task reads it: from now on it is kept as long as tasks are."""
+    (upload.folder / USED).touch()
+
+
 def sweep(data_dir: Path, keep_for_s: float, now_s: float | None = None) -> int:
-    """Delete uploads older than `keep_for_s`, and unfinished ones after some hours. Returns how many."""
+    """Delete uploads older than `keep_for_s`, those that no task read after a week, and those that broke off.
+
+    Returns how many.
+    """
     now_s = time.time() if now_s is None else now_s
     removed = 0
     for folder in (data_dir / FOLDER).glob("*/*"):
         with contextlib.suppress(OSError):
             is_finished = (folder / MANIFEST).exists()
             age_s = now_s - (folder / MANIFEST if is_finished else folder).stat().st_mtime
-            if age_s > (keep_for_s if is_finished else min(keep_for_s, UNFINISHED_FOR_S)):
+            limit_s = UNUSED_FOR_S if is_finished else UNFINISHED_FOR_S
+            if age_s > (keep_for_s if (folder / USED).exists() else min(keep_for_s, limit_s)):
                 shutil.rmtree(folder, ignore_errors=True)
                 removed += 1
     return removed

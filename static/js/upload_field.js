@@ -17,6 +17,7 @@ class UploadField {
     this.form = wrapper.closest("form");
     this.input = find(wrapper, "upload-input");
     this.id = find(wrapper, "upload-id");
+    this.last = this.id.value;
     this.most = Number(wrapper.dataset.uploadMost);
     this.input.removeAttribute("name");
     this.input.addEventListener("change", () => this.#send([...this.input.files]));
@@ -52,6 +53,7 @@ class UploadField {
       return;
     }
     const body = new FormData();
+    body.append("replaces", this.last);
     for (const file of files) body.append("files", file, file.name);
     const request = new XMLHttpRequest();
     request.open("POST", UPLOADS);
@@ -91,6 +93,7 @@ class UploadField {
 
   #take(answer) {
     this.id.value = answer.upload_id;
+    this.last = answer.upload_id;
     setText(find(this.wrapper, "upload-words"), answer.words);
     setHidden(find(this.wrapper, "upload-kept"), false);
     setHidden(find(this.wrapper, "upload-remove"), false);

@@ -94,6 +94,16 @@ def test_a_program_sends_images_ahead(house: House) -> None:
     answer = send(house, "/captions/uploads", [("a.jpg", encoded())])
     assert answer.status_code == 201
     assert answer.json["images"] == 1
+    uploads = house.app.extensions["taskroom"].config.data_dir / "uploads" / str(house.people["ben"].id)
+    first = answer.json["upload_id"]
+    assert send(house, "/captions/uploads", [("b.jpg", encoded())], "eve", replaces=first).status_code == 201
+    assert len(list(uploads.iterdir())) == 1
+    started = house.post("/start/caption_images", {"form": "1", "p.upload_id": first})
+    assert started.status_code == 303
+    second = send(house, "/captions/uploads", [("b.jpg", encoded())], replaces=first).json["upload_id"]
+    assert len(list(uploads.iterdir())) == 2, "a task has the first"
+    send(house, "/captions/uploads", [("c.jpg", encoded())], replaces=second)
+    assert len(list(uploads.iterdir())) == 2
     refused = send(house, "/captions/uploads", [("a.svg", b"<svg onload=alert(1)>")])
     assert refused.status_code == 422
     assert "not an image" in refused.json["error"]["message"]

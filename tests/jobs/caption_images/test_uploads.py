@@ -168,16 +168,20 @@ def test_a_locked_zip_is_refused(config: Config) -> None:
 
 
 def test_uploads_that_are_too_old_or_broke_off_are_swept(config: Config) -> None:
-    kept, old = take(config, "a.jpg", encoded()), take(config, "a.jpg", encoded())
+    kept, old, unused, used = (take(config, "a.jpg", encoded()) for _ in range(4))
     broken = config.data_dir / "uploads" / "7" / ("f" * 32)
     broken.mkdir()
     now = kept.folder.stat().st_mtime
     os.utime(old.folder / "manifest.json", (now - 1000, now - 1000))
     os.utime(broken, (now - 100_000, now - 100_000))
     assert uploads.sweep(config.data_dir, keep_for_s=900, now_s=now) == 2
-    assert kept.folder.exists()
-    assert not old.folder.exists()
+    assert [each.folder.exists() for each in (kept, old)] == [True, False]
     assert not broken.exists()
+    uploads.mark_used(used)
+    for each in (unused, used):
+        os.utime(each.folder / "manifest.json", (now - 8 * 86_400, now - 8 * 86_400))
+    assert uploads.sweep(config.data_dir, keep_for_s=90 * 86_400, now_s=now) == 1
+    assert [each.folder.exists() for each in (kept, unused, used)] == [True, False, True]
 
 
 def form(*parts: tuple[str, str | None, bytes], boundary: str = "x1") -> bytes:
