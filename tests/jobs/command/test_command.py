@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -20,7 +21,7 @@ from tasks.errors import Cancelled, JobFailed
 from tests.fixtures.machine import wait_until
 from tests.jobs.command.running import Recorder, prepared, run, run_script, script, write_commands
 
-pytestmark = pytest.mark.req("B12")
+pytestmark = [pytest.mark.slow, pytest.mark.req("B12")]
 ROOT = Path(__file__).resolve().parents[3]
 PACKAGES = json.dumps([path for path in sys.path if path.endswith("site-packages")])
 FAMILY = """
@@ -57,8 +58,13 @@ def config(make_config: Callable[..., Config]) -> Config:
     return make_config(CANCEL_GRACE_SECONDS="4")
 
 
-def below(pid: int) -> list[psutil.Process]:
-    return [each for each in psutil.Process(pid).children(recursive=True) if each.status() != psutil.STATUS_ZOMBIE]
+def below(pid: int) -> list[int]:
+    """What runs below this process."""
+    found = []
+    for each in psutil.Process(pid).children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            found += [each.pid] if each.status() != psutil.STATUS_ZOMBIE else []
+    return found
 
 
 def running(path: Path) -> list[int]:
@@ -230,14 +236,14 @@ def test_a_very_long_line_and_a_row_rewritten_for_ever_stay_small(config: Config
 
 @pytest.mark.req("C3")
 def test_cancel_leaves_no_process_however_it_forked(config: Config, tmp_path: Path) -> None:
-    before = {each.pid for each in below(os.getpid())}
+    before = set(below(os.getpid()))
     context = prepared(config, tmp_path, FAMILY, "stop_grace_s = 0.5")
     context.on_report = cancel_once("ready")
     with pytest.raises(Cancelled):
         run(context, "it")
     assert "that did not end by themselves" in context.texts[-1]
     assert context.details["exit_code"] == "signal 9, SIGKILL"
-    assert [each for each in below(os.getpid()) if each.pid not in before] == []
+    assert set(below(os.getpid())) <= before
     assert running(tmp_path) == []
     assert context.files["output.txt"] == b"ready\n", "what it printed is kept"
 
@@ -299,20 +305,14 @@ def test_the_command_of_a_dead_worker_dies_too(config: Config, tmp_path: Path) -
         "    print('up', flush=True); time.sleep(600)\n"
     )
     worker = subprocess.Popen([sys.executable, "-c", code, str(ROOT), str(path)], stdout=subprocess.PIPE, text=True)
-    assert worker.stdout is not None
-    assert worker.stdout.readline() == "up\n"
-    family = below(worker.pid)
-    assert len(family) >= 5
-    worker.kill()
-    worker.wait()
-    worker.stdout.close()
-
-    def left() -> list[int]:
-        return [
-            each.pid for each in psutil.process_iter(["cmdline"]) if str(path) in " ".join(each.info["cmdline"] or [])
-        ]
-
-    wait_until(lambda: not left(), 20, lambda: f"gone: {left()}")
+    try:
+        assert worker.stdout is not None
+        assert worker.stdout.readline() == "up\n"
+        wait_until(lambda: len(below(worker.pid)) >= 5, 20, "the whole family lives")
+    finally:
+        worker.kill()
+        worker.communicate()
+    wait_until(lambda: not running(path), 20, lambda: f"gone: {running(path)}")
 
 
 def test_when_its_keeper_is_killed_the_command_goes_as_well(config: Config, tmp_path: Path) -> None:
