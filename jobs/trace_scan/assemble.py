@@ -118,6 +118,10 @@ def _skips(
 ) -> list[tuple[str, str, str]]:
     found = [(path, reason or "", said) for path, reason, said in unread]
     found += [(path, reason, reason_text(reason, None)) for path, reason in skipped if reason != layout.GENERATED]
+    generated = [path for path, reason in skipped if reason == layout.GENERATED]
+    if generated:
+        said = f"{len(generated):,} generated or minified files are not read, the first of them {generated[0]}."
+        found.insert(0, (generated[0], layout.GENERATED, said))
     return found[:MAX_LISTED_SKIPS]
 
 

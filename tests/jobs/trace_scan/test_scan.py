@@ -249,10 +249,8 @@ def test_a_scan_that_was_overtaken_compares_again(
 
 @pytest.mark.req("B4", "B5")
 def test_ignored_files_are_left_out_unless_git_tracks_them(recorder: MakeRecorder, repository: Path) -> None:
-    ignored = {".gitignore": "*.log\nsecret/\n", "secret/a.ts": "// @gxp-req REQ-404\n"}
-    write(
-        repository, ignored | {"node_modules/x/a.ts": "// @gxp-req REQ-405\n", "src/dist/a.ts": "// @gxp-req REQ-406\n"}
-    )
+    left_out = ("secret/a.ts", "node_modules/x/a.ts", "src/dist/a.ts", "src/types.d.ts", "src/app.min.js")
+    write(repository, {".gitignore": "*.log\nsecret/\n"} | dict.fromkeys(left_out, "// @gxp-req REQ-404\n"))
     assert scan(recorder(), repository)["artifacts_by_type"].get("risk") is None
 
     def git(*words: str) -> None:
@@ -265,8 +263,12 @@ def test_ignored_files_are_left_out_unless_git_tracks_them(recorder: MakeRecorde
     git("update-index", "--add", "--cacheinfo", f"160000,{'1' * 40},libs/other")
     for version in ("2", "4"):
         git("update-index", "--index-version", version)
-        results = scan(recorder(), repository)
+        context = recorder()
+        results = scan(context, repository)
         assert (results["artifacts_by_type"]["risk"], results["broken_links"]) == (3, 0)
+    with context.database.read() as session:
+        [skipped] = query.findings(session, context.task_id, FindingFilter(kinds=("skipped",)))["items"]
+    assert skipped["message"] == "2 generated or minified files are not read, the first of them src/app.min.js."
 
 
 @pytest.mark.req("B8")
