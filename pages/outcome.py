@@ -11,12 +11,13 @@ from pages.progress import Snapshot, shown_percent
 
 # What a result is worth in half a sentence, in this order; at most three are said.
 SUMMARY = (
+    ("requirements", "{} requirements"),
+    ("traced", "{} traced to a test"),
+    ("broken_links", "{} links broken"),
     ("files_scanned", "{} files scanned"),
     ("changed_files", "{} changed"),
     ("nodes_found", "{} nodes"),
     ("edges_found", "{} edges"),
-    ("links", "{} links"),
-    ("broken_links", "{} broken"),
     ("packages", "{} packages"),
     ("vulnerabilities", "{} known vulnerabilities"),
     ("images_processed", "{} images"),
