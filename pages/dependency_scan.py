@@ -27,6 +27,7 @@ from pages import reading
 from pages.logins import actor
 from pages.progress import Snapshot
 from pages.results import Tab, register_results
+from pages.tasks import task_page
 from tasks.errors import Conflict, Forbidden, InvalidParams, NotFound
 
 Args = Mapping[str, str]
@@ -258,8 +259,6 @@ def ignore(task_id: UUID) -> Response | tuple[str, int]:
             scan = query.get_scan(session, scan_id)
             made = ignoring.ignore(session, scan, finding_id, asked, actor()).id
     except InvalidParams as error:
-        from pages.tasks import task_page
-
         g.ignore_problems = error.problems
         return task_page(task_id), error.status
     except Conflict:

@@ -31,7 +31,7 @@ class Verdict:
 
 
 def verdict(summary: Mapping[str, Any]) -> Verdict:
-    """Clean needs packages, no finding, nothing unevaluated, nothing ignored, and data younger than their limit."""
+    """Clean needs packages, no finding, nothing unevaluated or ignored, no waiting update, data within their age."""
     packages, found = summary["packages"], summary["vulnerabilities"]
     if not summary["files"]:
         text = "No lock file was found. Check the folder, and what is left out."
@@ -51,6 +51,12 @@ def verdict(summary: Mapping[str, Any]) -> Verdict:
     if summary["ignored"]:
         text = f"{words.count(summary['ignored'])} known, and ignored for a time."
         return Verdict("soft", "look", f"No vulnerability counts in {words.plural(packages, 'package')}.", text)
+    waiting = (summary["updates"] or {}).get("security")
+    if waiting:
+        sentence = (
+            f"No known vulnerability, but {words.plural(waiting, 'security update')} wait{'s' if waiting == 1 else ''}."
+        )
+        return Verdict("warn", "silent", sentence, "The advisories that were imported do not say what they are for.")
     if summary["warnings"] or not summary["data_date"]:
         text = "What is known of them may be old; see below."
         return Verdict("warn", "silent", "No known vulnerability, as far as the data go.", text)

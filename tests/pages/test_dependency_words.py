@@ -21,7 +21,7 @@ def summary(**changes: Any) -> dict[str, Any]:
     return {
         "packages": 1318, "vulnerabilities": 0, "by_severity": NONE, "fixable": 0, "ignored": 0, "not_evaluated": 0,
         "complete": True, "files": [FILE], "warnings": [], "data_date": "2026-11-20T02:31:00.000Z", "since": None,
-        "next_ignore_ends_at": None,
+        "next_ignore_ends_at": None, "updates": None,
     } | changes  # fmt: skip
 
 
@@ -34,7 +34,7 @@ def test_clean_needs_everything() -> None:
     assert said() == "Clean. No advisory names any of the 1,318 packages."
     for change in (
         {"complete": False, "not_evaluated": 1}, {"files": []}, {"vulnerabilities": 1}, {"ignored": 1},
-        {"warnings": ["The advisories for npm are 9 days old."]}, {"data_date": None},
+        {"warnings": ["The advisories for npm are 9 days old."]}, {"data_date": None}, {"updates": {"security": 3}},
     ):  # fmt: skip
         assert "Clean" not in said(**change), change
         assert verdict(summary(**change)).tone != "ok", change
