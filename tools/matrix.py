@@ -108,12 +108,14 @@ def page() -> str:
         "",
     ]
     for letter, (title, numbers) in chapters().items():
-        lines += [f"## {letter}. {title}", "", "| | requirement | tests |", "|---|---|---|"]
-        lines += [
-            f"| {number} | {_cell(every[number].text)} | {_tests(by_number.get(number, []))} |" for number in numbers
-        ]
+        lines += [f"## {letter}. {title}", "", "| | requirement | risk | tests |", "|---|---|---|---|"]
+        lines += [_row(every[number], by_number.get(number, [])) for number in numbers]
         lines.append("")
     return "\n".join(lines)
+
+
+def _row(each: Requirement, found: list[Claim]) -> str:
+    return f"| {each.number} | {_cell(each.text)} | {each.risk.lower()} | {_tests(found)} |"
 
 
 def _tests(found: list[Claim]) -> str:
