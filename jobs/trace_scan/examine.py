@@ -25,7 +25,7 @@ MAX_LINE_CHARS = 1_000_000
 # Whether a test file holds any test at all. A search, for a wrong answer costs one line in a list, not a link.
 _SCRIPT = (
     rb"\b(?:it|test|describe|specify)(?:\.\w{1,40}){0,4}[ \t]{0,20}"
-    rb"(?:\(\s{0,200}[\"'`]|\([^()\n]{0,200}\)[ \t]{0,20}\(\s{0,200}[\"'`]|`)"
+    rb"(?:\(\s{0,200}[\"'`]|\([^()\n]{0,200}\)[ \t]{0,20}\(\s{0,200}[\"'`]|`)|\b(?:it|describe)\([\w.$]{1,80},"
 )
 _HAS_TEST = {
     "python": rb"^[ \t]*(?:async[ \t]+)?def test|^class Test",
@@ -70,6 +70,8 @@ def facts_of(path: str, language: str, data: bytes) -> dict[str, Any] | None:
         read_python(text, said)
     elif language in ("java", "kotlin", "csharp") and b"Gxp" in data:
         read_attributes(language, text, said)
+    # Who says what kind of test it is need not write it in a way that is known here.
+    has_tests = has_tests or (is_test_file(path) and any(block["tier"] for block in said.blocks))
     facts: dict[str, Any] = {"kind": "source", "has_tests": has_tests, "blocks": said.blocks}
     facts |= {name: getattr(said, name) for name in ("malformed", "unknown", "withdrawn", "older")}
     if is_replaced:

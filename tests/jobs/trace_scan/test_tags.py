@@ -217,6 +217,8 @@ def test_the_nearest_folder_gives_a_tier() -> None:
 def test_a_file_without_tags_or_tests_says_nothing_and_a_binary_one_is_refused() -> None:
     assert facts_of("src/a.ts", "typescript", b"export const a = 1;\n") is None
     assert facts_of("tests/helper.ts", "typescript", b"export const a = 1;\n") is None
+    assert facts("tests/odd.ts", "// @gxp-spec SPEC-001\n// @test-type OQ\nmyOwnRunner();\n")["has_tests"]
+    assert "has_tests" not in facts("tests/odd.ts", "// @gxp-spec SPEC-001\nmyOwnHelper();\n")
     assert facts_of("tests/a.test.ts", "typescript", b"it('x', () => {});\n") == {"kind": "source", "has_tests": True}
     with pytest.raises(Refused):
         facts_of("src/a.ts", "typescript", b"// @gxp-spec SPEC-001\0")
