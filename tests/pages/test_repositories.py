@@ -12,6 +12,8 @@ from werkzeug.test import TestResponse
 from database import utc_now
 from jobs.trace_scan import repositories
 from jobs.trace_scan.models import TraceScan, TraceSnapshot, TraceSource
+from tasks.models import Task
+from tasks.registry import load_jobs
 from tests.pages.html_checks import Page, faults
 from tests.pages.task_app import House
 
@@ -162,6 +164,28 @@ def test_a_repository_that_is_being_scanned_is_not_removed(house: House, folder:
     scan_of(house, number, "running")
     page = opened(house.post(f"/repositories/{number}/remove", {}), 409)
     assert "A scan of this repository is under way" in text_of(page)
+
+
+@pytest.mark.req("B7", "B14")
+def test_scan_now_starts_one_scan_and_goes_back_to_where_it_was_asked_for(house: House, folder: Path) -> None:
+    load_jobs(("jobs",))
+    number = register(house, folder)
+    answer = house.post(f"/repositories/{number}/scan", {"from": "list"})
+    assert (answer.status_code, answer.headers["Location"]) == (303, f"/repositories#repository-{number}")
+    assert "Queued" in text_of(opened(house.get("/repositories")))
+    again = house.post(f"/repositories/{number}/scan", {"from": "one"})
+    assert (again.status_code, again.headers["Location"]) == (303, f"/repositories/{number}#repository-{number}")
+    theirs = opened(house.post(f"/repositories/{number}/scan", {}, "eve"), 409)
+    assert "The same work is under way already" in text_of(theirs)
+    with house.database.read() as session:
+        assert session.query(Task).filter_by(kind="trace_scan").count() == 1
+
+
+def test_a_repository_whose_folder_is_gone_says_so_when_it_is_scanned(house: House, folder: Path) -> None:
+    load_jobs(("jobs",))
+    number = register(house, folder)
+    folder.rmdir()
+    assert "Check the spelling" in text_of(opened(house.post(f"/repositories/{number}/scan", {}), 422))
 
 
 @pytest.mark.req("D9")
