@@ -2,6 +2,7 @@
 
 from jobs.advisories import job as _advisory_update  # noqa: F401
 from jobs.caption_images import job as _caption_images  # noqa: F401
+from jobs.clean_up import job as _clean_up  # noqa: F401
 from jobs.code_scan import job as _code_scan  # noqa: F401
 from jobs.command import job as _command  # noqa: F401
 from jobs.dependency_scan import job as _dependency_scan  # noqa: F401

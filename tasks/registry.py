@@ -14,6 +14,7 @@ from tasks.errors import InvalidParams, NotFound
 if TYPE_CHECKING:
     from accounts import Identity
     from config import Config
+    from database import Database
     from tasks.context import JobContext
 
 ParamsT = TypeVar("ParamsT", bound=BaseModel)
@@ -50,7 +51,7 @@ class Job:
     `check` gets the parameters at every start and before every attempt; `allow` raises for a person who may not start
     with them; `audited` gives what the audit log keeps of a start, or None; `prepare` raises ConfigError at the start
     of a process whose installation cannot run the job. A job with `timeout_grace_s` keeps its limit itself and is
-    ended by force only so much later.
+    ended by force only so much later. `forget` removes what tasks left outside their own rows, before those go.
     """
 
     kind: str
@@ -72,6 +73,7 @@ class Job:
     timeout_for: Callable[[Any, Config], float | None] | None = None
     timeout_grace_s: float = 0.0
     prepare: Callable[[Config], Any] | None = None
+    forget: Callable[[Config, Database, Sequence[str]], int] | None = None
 
     def validated(self, raw: dict[str, Any], config: Config) -> BaseModel:
         """The parameters as the job's own model, or InvalidParams with a sentence for each wrong field."""

@@ -23,6 +23,7 @@ from tasks.queue import TaskQueue
 from tasks.registry import RetryPolicy, find_job, load_jobs
 from tasks.rescue import Rescuer
 from tasks.schedules.firing import Firing
+from tasks.schedules.standing import Standing
 from tasks.service import Tasks
 
 log = logging.getLogger("taskroom.scheduler")
@@ -43,7 +44,9 @@ class Scheduler:
         self._rescuer = Rescuer(
             self._database, self._announcer, config.lease_s, retry_policy, self._announcer.newest_progress
         )
-        self._firing = Firing(self._database, Tasks(config, self._database, self._announcer, self._queue))
+        tasks = Tasks(config, self._database, self._announcer, self._queue)
+        self._firing = Firing(self._database, tasks)
+        self._standing = Standing(self._database, tasks)
         self._failing: set[str] = set()
 
     def run(self, stop: threading.Event) -> None:
@@ -56,6 +59,7 @@ class Scheduler:
             self._step("announce", self._announcer.sweep)
             if turn % SLOW_TURNS == 0:
                 self._step("resend", self._queue.resend_lost)
+                self._step("standing schedules", self._standing.see_to)
                 self._step("clock", lambda: self._firing.set_right(utc_now()))
                 self._step("checkpoint", self._checkpoint)
             turn += 1

@@ -19,11 +19,11 @@ from jobs.caption_images.captioners import DRAFT, Captioner, Prepared, Wished, m
 from jobs.caption_images.decoder import Decoder, DecoderBroken, ImageRefused
 from jobs.caption_images.models import FAILED
 from jobs.caption_images.params import CaptionParams, check_params, resource_for, title_for
+from jobs.caption_images.retention import forget
 from jobs.caption_images.saving import Described, Origin, Saver
 from jobs.caption_images.sources import Fetched, Source
 from jobs.caption_images.wording import caption_from
 from jobs.repository.sources import SourceRefused, resolve_local
-from jobs.caption_images.retention import forget
 from tasks.context import JobContext
 from tasks.errors import JobFailed, Retryable
 from tasks.registry import Phase, RetryPolicy, job

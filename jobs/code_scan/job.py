@@ -27,6 +27,7 @@ from jobs.code_scan.params import (
 )
 from jobs.code_scan.parse_pool import Answer, ParsePool, PoolBroken, Work
 from jobs.code_scan.reasons import FAILED, SKIPPED, status_of, text_of
+from jobs.code_scan.retention import forget
 from jobs.code_scan.saving import Parsed, Saver
 from jobs.code_scan.spool import Spool
 from jobs.repository import git_fetch
@@ -60,6 +61,7 @@ DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
     title_for=title_for,
     resource_for=resource_for,
     check=check_params,
+    forget=lambda _config, database, task_ids: forget(database, task_ids),
 )
 def code_scan(ctx: JobContext, params: CodeScanParams) -> dict[str, Any]:
     """Scan the source and return the sums of PROTOCOL.md section 10. Raises Retryable and JobFailed."""

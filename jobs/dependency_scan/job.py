@@ -28,12 +28,12 @@ from jobs.dependency_scan.params import (
     resource_for,
     title_for,
 )
+from jobs.dependency_scan.retention import forget
 from jobs.dependency_scan.sources import read_source
 from jobs.repository import git_fetch
 from jobs.repository.discovery import TooManyFiles
 from jobs.repository.git_address import AddressRefused
 from jobs.repository.sources import SourceRefused
-from jobs.dependency_scan.retention import forget
 from tasks.context import JobContext
 from tasks.errors import JobFailed, Retryable
 from tasks.registry import Phase, RetryPolicy, job

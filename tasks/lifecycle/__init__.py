@@ -16,6 +16,7 @@ from tasks.lifecycle.ending import (
     retry_later,
 )
 from tasks.lifecycle.record import event_data, final_event
+from tasks.lifecycle.removal import count_ended, ended_before, remove
 from tasks.lifecycle.submission import Submission, initial_phases, request_cancel, submit, submit_within
 
 __all__ = [
@@ -28,6 +29,8 @@ __all__ = [
     "claim_of",
     "complete",
     "confirm_cancel",
+    "count_ended",
+    "ended_before",
     "event_data",
     "fail",
     "final_event",
@@ -35,6 +38,7 @@ __all__ = [
     "hold",
     "initial_phases",
     "lose_worker",
+    "remove",
     "renew_lease",
     "request_cancel",
     "retry_later",

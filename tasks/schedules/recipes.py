@@ -69,7 +69,9 @@ class Schedules:
         self._database = database
         self._tasks = tasks
 
-    def create(self, identity: Identity, wished: Mapping[str, Any], actor: Actor) -> dict[str, Any]:
+    def create(
+        self, identity: Identity, wished: Mapping[str, Any], actor: Actor, schedule_id: str | None = None
+    ) -> dict[str, Any]:
         """Store a new schedule; what it is then.
 
         `wished` holds `name`, `kind`, `cron` and, where they differ from DEFAULTS, the rest. Raises NotFound (kind),
@@ -79,7 +81,7 @@ class Schedules:
         fields = self._checked(identity, wished["kind"], {**DEFAULTS, **wished}, now)
         schedule = Schedule(
             **fields,
-            id=str(uuid.uuid4()),
+            id=schedule_id or str(uuid.uuid4()),
             kind=wished["kind"],
             owner_id=identity.user_id,
             created_at=now,

@@ -7,9 +7,13 @@ from collections.abc import Callable
 
 import pytest
 
+from accounts import Actor
 from config import Config
 from database import Database, utc_now
+from tasks.registry import load_jobs
 from tasks.scheduler import Scheduler
+from tasks.schedules.models import Schedule
+from tasks.schedules.standing import CLEAN_UP_ID, Standing
 from tests.fixtures.core import LiveCore
 from tests.fixtures.machine import wait_until
 from tests.tasks.schedules.conftest import Book
@@ -36,3 +40,25 @@ def test_two_schedulers_start_what_comes_due_once_and_send_it(
         for scheduler in schedulers:
             scheduler.join()
     assert len(book.runs(one)) == 1
+
+
+@pytest.mark.req("G6")
+def test_every_installation_cleans_up_by_itself_once_it_has_an_admin(
+    database: Database, config: Config, redis_url: str, make_live_core: Callable[[Database, str], LiveCore]
+) -> None:
+    load_jobs(("jobs",))
+    book = Book(make_live_core(database, redis_url), config)
+    standing = Standing(database, book.tasks)
+    standing.see_to()
+    with database.read() as session:
+        assert session.get(Schedule, CLEAN_UP_ID) is None
+    root = book.core.person("root", "admin")
+    standing.see_to()
+    schedule = book.get(CLEAN_UP_ID)
+    assert (schedule.owner_id, schedule.kind, schedule.active) == (root.user_id, "clean_up", True)
+    book.schedules.change(root, CLEAN_UP_ID, {"active": False}, Actor("root"))
+    Standing(database, book.tasks).see_to()
+    assert not book.get(CLEAN_UP_ID).active, "who paused it meant it"
+    book.set(CLEAN_UP_ID, active=True, next_run_at=utc_now())
+    (task_id,) = book.firing.fire_due(utc_now())
+    assert book.core.task(task_id).owner_id == root.user_id
