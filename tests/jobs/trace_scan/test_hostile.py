@@ -14,6 +14,7 @@ from database import Database
 from jobs.repository import git_fetch
 from jobs.repository.git_address import resolve
 from jobs.trace_scan import job, origin, query, repositories
+from jobs.trace_scan import scan as scan_module
 from jobs.trace_scan.documents import read_document
 from jobs.trace_scan.examine import facts_of
 from jobs.trace_scan.filters import FindingFilter
@@ -37,7 +38,7 @@ def context(make_config: Callable[..., Config], database: Database, sqlite_url: 
 def test_bad_files_are_told_with_their_reason_and_the_scan_goes_on(
     context: Recorder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(job, "DEADLINE_S", 3.0)
+    monkeypatch.setattr(scan_module, "DEADLINE_S", 3.0)
     root = sound(tmp_path / "repository")
     outside = tmp_path / "secret.md"
     outside.write_text(requirement("REQ-666"))
