@@ -271,7 +271,7 @@ def test_ignored_files_are_left_out_unless_git_tracks_them(recorder: MakeRecorde
     assert skipped["message"] == "2 generated or minified files are not read, the first of them src/app.min.js."
 
 
-@pytest.mark.req("B8")
+@pytest.mark.req("B7", "B8")
 def test_a_registered_repository_is_scanned_by_its_number(recorder: MakeRecorder, repository: Path) -> None:
     context = recorder()
     made = repositories.register(context.database, context.config, "Lab", str(repository), None, None)
