@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 pytest_plugins = [
+    "tests.fixtures.quickness",
     "tests.fixtures.redis_servers",
     "tests.fixtures.databases",
     "tests.fixtures.core",
