@@ -126,7 +126,7 @@ def context(task: Snapshot, tab: str, args: Mapping[str, str]) -> dict[str, Any]
     return {
         "run": _run(run) if run else None,
         "rows": details.get("rows") or [],
-        "bars": [_bar(each) for each in details.get("bars") or []],
+        "bars": [_bar(each) for each in details.get("bars") or [] if not each.get("is_whole")],
         "tree": details.get("tree") or [],
         "files": _files(task),
         "verdict": _verdict(task),

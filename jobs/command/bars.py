@@ -14,6 +14,7 @@ from typing import Any
 MAX_BARS = 6
 MAX_LABEL = 80
 MAX_READ = 400
+ENDED = 0.995
 
 _SI = {"": 1, "k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "P": 1e15}
 _NUMBER = r"\d{1,15}(?:\.\d{1,6})?"
@@ -46,6 +47,11 @@ _SAID = re.compile(
     re.IGNORECASE,
 )
 _BARE = re.compile(r"(?P<label>.*?)[:\s]*(?<![\w.])(?P<percent>\d{1,3}(?:\.\d{1,3})?)\s?%")
+_STEP = re.compile(
+    r"(?:remote: )?(?:(?:Enumerating|Counting|Compressing) objects|Resolving deltas|Updating files|Filtering content)"
+)
+"""git's bars before and after the one that takes long"""
+_DIGITS = re.compile(r"\d+")
 _DRAWN = re.compile(r"[━╸╺─█▏▎▍▌▋▊▉░▒▓=#>\-.*\s|\[\]]+$")
 
 
@@ -65,12 +71,13 @@ class Bar:
         """From 0 to 1, or None without a total."""
         return None if not self.total else min(1.0, max(0.0, self.done / self.total))
 
-    def as_detail(self) -> dict[str, Any]:
+    def as_detail(self, is_whole: bool) -> dict[str, Any]:
         """What the page gets of it."""
         fraction = self.fraction
         percent = None if fraction is None else round(fraction * 100, 1)
         return {
             "label": self.label,
+            "is_whole": is_whole,
             "percent": percent,
             "done": _plain(self.done),
             "total": None if self.total is None else _plain(self.total),
@@ -176,6 +183,7 @@ class Meter:
         self._counter: Bar | None = None
         self._in_lines: Bar | None = None
         self._in_rows: list[Bar] = []
+        self._whole: Bar | None = None
         self._best = -1.0
 
     def see_line(self, text: str) -> None:
@@ -196,19 +204,38 @@ class Meter:
 
     @property
     def bars(self) -> list[Bar]:
-        """The whole first, then its parts."""
+        """All that are known, from the top."""
         parts = self._in_rows or ([self._in_lines] if self._in_lines else [])
         return ([self._counter] if self._counter else []) + parts
 
+    @property
     def whole(self) -> Bar | None:
-        """The bar of the whole, when it is further than ever before: a percentage never falls."""
-        bars = self.bars
-        if not bars:
+        """The bar of the whole, as it stands: the top one, unless it is one of several that follow each other."""
+        top = next(iter(self.bars), None)
+        if top is None or _STEP.match(top.label):
             return None
-        fraction = bars[0].fraction
+        last = self._whole
+        has_ended = last is not None and last.fraction is not None and last.fraction >= ENDED
+        if last is not None and has_ended and not _is_same(top, last):
+            return None
+        return top
+
+    def advanced(self) -> Bar | None:
+        """The bar of the whole, when it is further than ever before: a percentage never falls."""
+        whole = self.whole
+        if whole is None:
+            return None
+        fraction = whole.fraction
         if fraction is None:
-            return bars[0] if self._best < 0 else None
+            return whole if self._best < 0 else None
         if fraction < self._best:
             return None
-        self._best = fraction
-        return bars[0]
+        self._best, self._whole = fraction, whole
+        return whole
+
+
+def _is_same(bar: Bar, other: Bar) -> bool:
+    """Whether it is the same bar later on: a name may count, and one that counts units may change its name."""
+    if _DIGITS.sub("0", bar.label) == _DIGITS.sub("0", other.label):
+        return True
+    return bar.unit != "%" and bar.total == other.total

@@ -84,6 +84,7 @@ class _Run:
         self._told: dict[str, Any] = {}
         self._shown: dict[str, Any] = {}
         self._unit = ""
+        self._is_measured = False
 
     def run(self) -> dict[str, Any]:
         """The results of a command that ended as its template expects."""
@@ -199,18 +200,20 @@ class _Run:
         """What has changed. The whole is counted by the command's own bar; before it shows one, by its lines."""
         meter = self._output.meter
         is_read = self._template.progress == "auto"
-        whole = meter.whole() if is_read else None
+        whole = meter.advanced() if is_read else None
         bars = meter.bars if is_read else []
-        told = {**self._numbers(None), "rows": self._output.rows, "bars": [bar.as_detail() for bar in bars]}
+        shown = [bar.as_detail(bar is meter.whole) for bar in bars]
+        told = {**self._numbers(None), "rows": self._output.rows, "bars": shown}
         changed = {name: value for name, value in told.items() if self._told.get(name, ...) != value}
         if not changed and whole is None:
             return
         self._told = told
         try:
             if whole is not None:
+                self._is_measured = True
                 self._ctx.update(done=whole.done, total=whole.total, step=self._step(bars), **changed)
                 self._name_unit(whole)
-            elif bars:
+            elif self._is_measured:
                 self._ctx.update(step=self._step(bars), **changed)
             else:
                 self._ctx.update(done=self._output.lines, step=self._step(bars), **changed)

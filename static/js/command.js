@@ -63,7 +63,7 @@ function paintAll(root, stream) {
   const { task } = stream.state;
   paintSide(root, stream);
   const { bars = [], rows = [], tree = [], processes } = task.details ?? {};
-  const inner = (bars ?? []).slice(1);
+  const inner = (bars ?? []).filter((bar) => !bar.is_whole);
   setHidden(find(root, "command-bars"), inner.length === 0);
   paintList(find(root, "command-bars"), "command-bar", "command-bar", inner, paintBar);
   const shown = stream.isFinal ? [] : rows ?? [];

@@ -48,7 +48,7 @@ RUN = {
 }  # fmt: skip
 BARS = [
     {
-        "label": "Shards", "percent": 58.3, "done": 7, "total": 12,
+        "label": "Shards", "is_whole": True, "percent": 58.3, "done": 7, "total": 12,
         "unit": "shards", "rate": "41.1s/shard", "left": "03:25",
     },
     {

@@ -74,9 +74,38 @@ def test_the_whole_never_falls() -> None:
     meter, told = Meter(), []
     for percent in (10, 60, 30, 0, 59, 61, 100, 5):
         meter.see_rows([f"{percent}%"])
-        if whole := meter.whole():
+        if whole := meter.advanced():
             told.append(whole.done)
     assert told == [10, 60, 61, 100]
+
+
+def test_bars_that_follow_each_other_are_parts_once_the_first_has_ended() -> None:
+    meter = Meter()
+    for row in ("download: 50%", "download: 100%"):
+        meter.see_rows([row])
+        assert meter.advanced() is not None
+    meter.see_rows(["unpack: 40%"])
+    assert (meter.whole, meter.advanced()) == (None, None)
+    assert [bar.label for bar in meter.bars] == ["unpack"]
+
+
+def test_a_name_that_changes_is_still_the_same_bar() -> None:
+    meter = Meter()
+    for n, name in enumerate(("loss=0.5", "loss=0.4", "done")):
+        meter.see_rows([f"{name}: {n * 50}%|#| {n * 5}/10 [00:01<00:01, 1.0it/s]"])
+        whole = meter.advanced()
+        assert whole is not None
+        assert whole.done == n * 5
+
+
+def test_gits_counting_and_compressing_are_not_the_whole() -> None:
+    meter = Meter()
+    meter.see_rows(["remote: Compressing objects: 100% (9/9), done."])
+    assert meter.advanced() is None
+    meter.see_rows(["Receiving objects:  10% (1/10)"])
+    whole = meter.advanced()
+    assert whole is not None
+    assert whole.fraction == 0.1
 
 
 def test_hostile_rows_cost_nothing() -> None:

@@ -187,7 +187,7 @@ def test_a_tqdm_bar_becomes_progress_and_its_rows_are_no_lines(config: Config, t
     assert context.unit == "shards"
     both = [each["bars"] for each in context.seen if len(each.get("bars", [])) == 2]
     assert both, "the inner bar was seen"
-    assert both[-1][0]["label"] == "Shards"
+    assert [(bar["label"][:5], bar["is_whole"]) for bar in both[-1]] == [("Shard", True), ("shard", False)]
     assert any(row.startswith("shard-") for each in context.seen for row in each.get("rows", []))
 
 
