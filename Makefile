@@ -8,8 +8,8 @@ PIP   := $(PY) -m pip --disable-pip-version-check -qq
 TASKROOM_ARGS ?=
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
-# A file's tests stay together: they share a server. Most of the time is spent waiting for processes.
-PARALLEL = -n auto --maxprocesses 4 --dist loadfile
+# A file's tests stay together: they share a server. The files are in tests/conftest.py's order, the longest first.
+PARALLEL = -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 UV_COMPILE = $(PY) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url
 
 .DEFAULT_GOAL := help

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 
 pytest_plugins = [
@@ -19,13 +21,25 @@ pytest_plugins = [
 # A test that starts one of these takes seconds whatever it does then.
 SLOW_FIXTURES = {"make_server", "shared_server", "browser", "postgres_server", "redis_server", "make_redis_server"}
 # In these, nearly every test starts processes of its own.
-SLOW_FILES = {"test_embedded_redis.py", "test_git_fetch.py", "test_parse_pool.py", "test_scan.py"}
+SLOW_FILES = {"test_embedded_redis.py", "test_git_fetch.py", "test_parse_pool.py", "test_scan.py", "test_scan_calls.py"}
+
+
+# What takes longest, longest first: begun last, it would keep one core busy while the others have nothing left to do.
+LONGEST = (
+    "api/test_schemathesis.py", "faults/test_redis_away.py", "delivery/test_protocol.py", "delivery/test_rooms_race.py",
+    "delivery/test_real_clients_race.py", "faults/test_workers_die.py", "delivery/test_many_processes.py",
+    "faults/test_endings.py", "browser/test_live_page.py", "browser/test_offline.py", "browser/test_faults.py",
+    "browser/test_every_page.py", "faults/test_web_dies.py", "delivery/test_compatibility.py",
+)  # fmt: skip
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leave what starts the product, a browser, servers or many processes out of `make quick`."""
+    """Leave what starts the product, a browser, servers or many processes out of `make quick`; long files first."""
     for item in items:
         wanted = set(getattr(item, "fixturenames", ()))
         parameters = getattr(getattr(item, "callspec", None), "params", {})
         if wanted & SLOW_FIXTURES or item.path.name in SLOW_FILES or parameters.get("any_database_url") == "postgresql":
             item.add_marker(pytest.mark.slow)
+    slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
+    ranks = {name: rank for rank, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: (ranks.get("/".join(item.path.parts[-2:]), len(ranks)), -slow[item.path]))

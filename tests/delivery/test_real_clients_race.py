@@ -19,7 +19,7 @@ from tests.fixtures.runs import FINAL, snapshot, start
 pytestmark = [pytest.mark.slow, pytest.mark.req("A6", "A8", "A10", "A11")]
 
 CLIENTS = 6
-SECONDS = float(os.environ.get("TASKROOM_RACE_SECONDS", "10"))
+SECONDS = float(os.environ.get("TASKROOM_RACE_SECONDS", "6"))
 
 
 class RealWatcher:

@@ -35,7 +35,7 @@ from tests.fixtures.machine import wait_until
 pytestmark = [pytest.mark.slow, pytest.mark.req("A6", "A8", "A10", "A11", "E3")]
 
 WATCHERS = 12
-SECONDS = float(os.environ.get("TASKROOM_RACE_SECONDS", "12"))
+SECONDS = float(os.environ.get("TASKROOM_RACE_SECONDS", "8"))
 
 
 class WebProcess:
