@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -100,6 +102,7 @@ def _run(command: list[str], on_wait: Callable[[], None], deadline_s: float) -> 
             stderr=subprocess.DEVNULL,
             env=ENVIRONMENT,
             cwd="/",
+            start_new_session=True,  # whatever it starts ends with it
         )
         try:
             ends_at = time.monotonic() + deadline_s
@@ -112,9 +115,9 @@ def _run(command: list[str], on_wait: Callable[[], None], deadline_s: float) -> 
                 except subprocess.TimeoutExpired:
                     continue
         finally:
-            if process.poll() is None:
-                process.kill()
-                process.wait()
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
         if process.returncode != 0:
             return None
         out.seek(0)
