@@ -45,6 +45,7 @@ def test_images_are_sent_described_by_a_worker_and_reviewed_by_keys_alone(newcom
     page.set_default_timeout(30_000)
     current, did = page.locator("[data-current]"), page.locator("[data-did]")
     expect(current).to_have_attribute("title", "lake.jpg")
+    page.wait_for_load_state("load")  # then its scripts listen to keys
     assert serious_findings(page) == []
     press(page, "j")
     expect(current).to_have_attribute("title", "a/rose.png")
