@@ -12,8 +12,11 @@ from sqlalchemy import text
 
 from config import Config
 from database import Database
+from tests.browser.by_hand import TaskByHand
 from tests.fixtures.machine import wait_until
+from tests.fixtures.product import Server
 from tests.fixtures.redis_servers import RedisServer
+from tests.fixtures.runs import snapshot
 
 
 @pytest.mark.every_redis
@@ -64,3 +67,14 @@ def test_the_browser_runs_scripts_and_reports_what_goes_wrong(page: Page, page_e
     assert page.text_content("p") == "2"
     page.set_content("<script>throw new Error('seen')</script>")
     assert any("seen" in error for error in page_errors)
+
+
+@pytest.mark.slow
+@pytest.mark.req("K2")
+def test_a_task_by_hand_that_a_test_leaves_behind_keeps_no_place_of_its_person(shared_server: Server) -> None:
+    ada = shared_server.person("ada-by-hand")
+    left, waiting = TaskByHand(shared_server, ada).claim(), TaskByHand(shared_server, ada)
+    left.close()
+    waiting.close()
+    assert snapshot(shared_server, ada, left.id)["status"] == "cancelled"
+    assert snapshot(shared_server, ada, waiting.id)["status"] == "cancelled"

@@ -24,7 +24,7 @@ from delivery.announcer import TailAnnouncer
 from delivery.event_log import EventLog
 from tasks import lifecycle, store
 from tasks.context import JobContext
-from tasks.errors import LeaseLost
+from tasks.errors import Conflict, LeaseLost
 from tasks.lifecycle import Failure, Limits, Submission
 from tasks.models import Task
 from tasks.progress import Progress
@@ -80,6 +80,7 @@ class TaskByHand:
         self._reporter: Any = None
         identity = accounts.authenticate_token(self._database, person.token)
         assert identity is not None
+        self._identity = identity
         submission = Submission(self._job, {}, title, visibility=Visibility(visibility))
         self.id, _ = lifecycle.submit(self._database, identity, submission)
         self._announcer.announce(self.id)
@@ -158,8 +159,10 @@ class TaskByHand:
     def close(self) -> None:
         """Give back what the test held, its place among the tasks that its person may run at once too."""
         self._stopped.set()
-        if self._reporter is not None:
-            with contextlib.suppress(LeaseLost, DatabaseBusy, SQLAlchemyError):
+        with contextlib.suppress(LeaseLost, Conflict, DatabaseBusy, SQLAlchemyError):
+            if self._reporter is None:
+                lifecycle.request_cancel(self._database, self._identity, self.id, None)
+            else:
                 self._reporter.close(timeout_s=2)
                 lifecycle.confirm_cancel(self._database, self._held, {}, self._ran_ms, forced=False)
         self._redis.close()
