@@ -39,15 +39,15 @@ def _as_json_counts(value: object) -> object:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-Count = Annotated[int, BeforeValidator(_as_json_counts)]
+WHOLE = BeforeValidator(_as_json_counts)
 
 
 class StartIgnore(Body):
     """What is ignored, why, and for how many days."""
 
-    finding_id: Annotated[Count, Field(ge=1, le=MAX_ID)]
+    finding_id: Annotated[int, Field(ge=1, le=MAX_ID), WHOLE]
     reason: Annotated[Text, Field(min_length=MIN_REASON, max_length=MAX_REASON)]
-    days: Annotated[Count, Field(ge=1, le=MAX_DAYS)]
+    days: Annotated[int, Field(ge=1, le=MAX_DAYS), WHOLE]
 
 
 class DependencySummary(Answer):

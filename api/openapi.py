@@ -138,7 +138,8 @@ def _parameters(each: Operation) -> list[dict[str, Any]]:
     for model, place in ((each.query, "query"), (each.headers, "header")):
         if model is not None:
             schema = model.model_json_schema(ref_template=REF)
-            found += [_parameter(name, place, prop) for name, prop in schema["properties"].items()]
+            needed = schema.get("required", ())
+            found += [_parameter(name, place, prop, name in needed) for name, prop in schema["properties"].items()]
     return found
 
 
@@ -152,12 +153,12 @@ def _path_schema(name: str) -> dict[str, Any]:
     return {"type": "string", "minLength": 1}
 
 
-def _parameter(name: str, place: str, prop: Mapping[str, Any]) -> dict[str, Any]:
+def _parameter(name: str, place: str, prop: Mapping[str, Any], is_needed: bool) -> dict[str, Any]:
     schema = {key: value for key, value in prop.items() if key not in ("description", "title")}
     if "anyOf" in schema:  # optional: a parameter is left out, never null
         options = [option for option in schema.pop("anyOf") if option.get("type") != "null"]
         schema = {key: value for key, value in schema.items() if key != "default"} | options[0]
-    parameter: dict[str, Any] = {"name": name, "in": place, "required": False, "schema": schema}
+    parameter: dict[str, Any] = {"name": name, "in": place, "required": is_needed, "schema": schema}
     return parameter | ({"description": prop["description"]} if "description" in prop else {})
 
 

@@ -27,7 +27,7 @@ SETTINGS = """
 negative_data_rejection.expected-statuses = ["400", "401", "403", "404", "405", "409", "414", "415", "422", "429"]
 
 [[operations]]
-include-operation-id-regex = "^(start_task|start_scan|register_repository|keep_caption_settings|list_.*)$"
+include-operation-id-regex = "^(start_task|start_scan|register_repository|keep_caption_settings|create_schedule|change_schedule|read_cron|list_.*)$"
 checks.positive_data_acceptance.enabled = false
 """
 
