@@ -108,8 +108,9 @@ class Launch:
         """The output that is there, at most four megabytes; empty when there is none now."""
         parts: list[bytes] = []
         try:
-            while len(parts) < READS_A_TURN:
+            while len(parts) < READS_A_TURN and not self._is_hung_up:
                 parts.append(os.read(self._master, READ))
+                self._is_hung_up = not parts[-1]
         except BlockingIOError:
             pass
         except OSError:  # no process has the terminal any more

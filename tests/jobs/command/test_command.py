@@ -251,12 +251,12 @@ def test_cancel_leaves_no_process_however_it_forked(config: Config, tmp_path: Pa
 @pytest.mark.req("C3")
 def test_cancel_asks_first(config: Config, tmp_path: Path) -> None:
     text = """
-    import signal, sys, time
+    import os, signal, time
     def leave(*_):
-        print("cleaned up")
-        sys.exit(0)
+        os.write(1, b"cleaned up\\n")
+        os._exit(0)
     signal.signal(signal.SIGTERM, leave)
-    print("ready", flush=True)
+    os.write(1, b"ready\\n")
     time.sleep(600)
     """
     context = prepared(config, tmp_path, text, "stop_grace_s = 30")
