@@ -1,6 +1,7 @@
 """The work that Taskroom does. Importing this package registers every job; a job knows its work and a JobContext."""
 
-# isort: off  (the order in which people see them)
+# In the order in which people see them.
+# isort: off
 from jobs.code_scan import job as _code_scan  # noqa: F401
 from jobs.trace_scan import job as _trace_scan  # noqa: F401
 from jobs.dependency_scan import job as _dependency_scan  # noqa: F401
