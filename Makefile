@@ -8,6 +8,8 @@ PIP   := $(PY) -m pip --disable-pip-version-check -qq
 TASKROOM_ARGS ?=
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
+# Rewritten assertions are kept for the next run, also where Python is told to keep nothing: half of collecting the tests.
+PYTEST = PYTHONDONTWRITEBYTECODE= $(PY) -m pytest
 # A file's tests stay together: they share a server. The files are in tests/conftest.py's order, the longest first.
 PARALLEL = -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 UV_COMPILE = $(PY) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url
@@ -31,13 +33,13 @@ demo: setup ## Start a server, scan this repository in the terminal, end
 	@$(PY) tools/demo.py
 
 test: setup-dev ## Run all tests
-	@$(PY) -m pytest $(PARALLEL) $(PYTEST_ARGS)
+	@$(PYTEST) $(PARALLEL) $(PYTEST_ARGS)
 
 test-again: setup-dev ## Run the tests that failed last time, one after the other
-	@$(PY) -m pytest --last-failed --last-failed-no-failures none $(PYTEST_ARGS)
+	@$(PYTEST) --last-failed --last-failed-no-failures none $(PYTEST_ARGS)
 
 quick: setup-dev ## Run the tests that start no servers, on every core
-	@$(PY) -m pytest -m "not slow" $(PARALLEL) $(PYTEST_ARGS)
+	@$(PYTEST) -m "not slow" $(PARALLEL) $(PYTEST_ARGS)
 
 bench: setup ## Measure beside stock Flask-SocketIO and Node; BENCH_ARGS=--quick takes three minutes
 	@$(PY) -m bench $(BENCH_ARGS)

@@ -20,8 +20,11 @@ pytest_plugins = [
 
 # A test that starts one of these takes seconds whatever it does then.
 SLOW_FIXTURES = {"make_server", "shared_server", "browser", "postgres_server", "redis_server", "make_redis_server"}
-# In these, nearly every test starts processes of its own.
-SLOW_FILES = {"test_embedded_redis.py", "test_git_fetch.py", "test_parse_pool.py", "test_scan.py", "test_scan_calls.py"}
+# In these, nearly every test starts processes of its own, scans something, or waits for what comes once a second.
+SLOW_FILES = {
+    "test_embedded_redis.py", "test_git_fetch.py", "test_parse_pool.py", "test_scan.py", "test_scan_calls.py",
+    "test_describe.py", "test_pixels.py", "test_firing.py", "test_reporter.py", "test_query.py",
+}  # fmt: skip
 
 
 # What takes longest, longest first: begun last, it would keep one core busy while the others have nothing left to do.

@@ -16,6 +16,7 @@ from tests.fixtures.machine import ROOT
 SEAMS = Path(__file__).with_name("seams.py")
 
 
+@pytest.mark.slow
 @pytest.mark.req("A16", "K2")
 def test_the_libraries_are_as_the_direct_way_needs_them_and_where_not_the_stock_way_serves() -> None:
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(SEAMS)]
