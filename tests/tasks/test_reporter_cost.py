@@ -93,10 +93,11 @@ def test_a_turn_of_track_calls_nothing_at_all(quiet):
 
 def test_what_sends_only_rings_once_until_the_sender_looks_again(quiet, attempt, monkeypatch):
     rung: list[bool] = []
-    monkeypatch.setattr(attempt.reporter.bell, "ring", lambda: rung.append(True))
-    attempt.reporter.attention = True
-    for call in _everything(quiet).values():
-        call()
+    with monkeypatch.context() as patch:  # at its end the sender has to hear it again
+        patch.setattr(attempt.reporter.bell, "ring", lambda: rung.append(True))
+        attempt.reporter.attention = True
+        for call in _everything(quiet).values():
+            call()
     assert len(rung) == 1
 
 
