@@ -20,9 +20,10 @@ pytest_plugins = [
 
 # A test that starts one of these takes seconds whatever it does then.
 SLOW_FIXTURES = {"make_server", "shared_server", "browser", "postgres_server", "redis_server", "make_redis_server"}
-# In these, nearly every test starts processes of its own, scans something, or waits for what comes once a second.
+# In these, tests start processes, scan something, wait for what comes once a second, or there are very many of them.
 SLOW_FILES = {
     "test_embedded_redis.py", "test_git_fetch.py", "test_parse_pool.py", "test_scan.py", "test_scan_calls.py",
+    "test_visibility.py", "test_update.py", "test_ignoring.py", "test_reporter_forks.py", "test_matrix.py",
     "test_describe.py", "test_pixels.py", "test_firing.py", "test_reporter.py", "test_query.py",
 }  # fmt: skip
 
