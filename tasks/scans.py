@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 SUFFIX = "_scan"
-FOUND = ("artifacts_found", "nodes_found", "vulnerabilities_found", "vulnerabilities")
+FOUND = ("artifacts_found", "nodes_found", "vulnerabilities")
 CREATED = ("artifactsCreated", "nodes_found", "vulnerabilities")
 
 
