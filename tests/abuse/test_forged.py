@@ -46,7 +46,7 @@ def test_row_20_a_forged_end_reaches_nobody_and_the_true_one_does(
     watcher = open_socket(token=person.token)
     where = watcher.call("join_task", {"task_id": task_id})
     wait_until(lambda: [log for log in watcher.events("task_log") if log["lines"][-1]["n"] >= 3], 20, "three lines")
-    before, lines = refused(abused, "forged"), len(abused.logs())
+    before = refused(abused, "forged")
     with abused.redis() as client:
         for ahead in range(1, 30):
             client.publish(f"taskroom:task:{task_id}", final(where["epoch"], where["seq"] + ahead, task_id, name))
@@ -60,7 +60,7 @@ def test_row_20_a_forged_end_reaches_nobody_and_the_true_one_does(
         wait_until(lambda socket=socket: socket.events("task_completed"), 20, "the true end")
         assert [end["results"] for end in socket.events("task_completed")] == [{"counted": 3}]
         assert socket.events("task_error") == socket.events("task_cancelled") == []
-    said = [line for line in abused.logs()[lines:].splitlines() if "forged" in line]
+    said = [line for line in abused.logs().splitlines() if "forged" in line]
     assert said
     assert all(len(line.encode()) <= 300 for line in said)
 
