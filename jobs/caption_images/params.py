@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationInfo, field_validator, model_validator
 
 from config import Config
 from jobs.caption_images.captioners import missing_setting
 from jobs.caption_images.uploads import UploadRefused, find_upload
+from jobs.repository.asked import blank_is_none
 from jobs.repository.sources import SourceRefused, resolve_local
 from tasks.errors import InvalidParams
 
@@ -122,10 +123,7 @@ class CaptionSource(BaseModel):
         json_schema_extra={"advanced": True},
     )
 
-    @field_validator("path", "upload_id", mode="before")
-    @classmethod
-    def _blank_is_none(cls, value: Any) -> Any:
-        return None if isinstance(value, str) and not value.strip() else value
+    _blank = field_validator("path", "upload_id", mode="before")(blank_is_none)
 
 
 class CaptionParams(CaptionSettings, CaptionSource):

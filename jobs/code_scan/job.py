@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import time
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import select
-from sqlalchemy.exc import DBAPIError
 
-from database import DatabaseBusy, utc_now
+from database import utc_now
 from jobs.code_scan.changes import Plan, analyzer_version, known_digest, plan
 from jobs.code_scan.index_writer import IndexWriter, Superseded
 from jobs.code_scan.languages import language_of
@@ -30,10 +28,10 @@ from jobs.code_scan.reasons import FAILED, SKIPPED, status_of, text_of
 from jobs.code_scan.retention import forget
 from jobs.code_scan.saving import Parsed, Saver
 from jobs.code_scan.spool import Spool
-from jobs.repository import git_fetch
-from jobs.repository.discovery import Filters, Listing, TooManyFiles, list_files
-from jobs.repository.git_address import AddressRefused, check_ref, parse_address, resolve
-from jobs.repository.sources import SourceRefused, head_commit, resolve_local
+from jobs.repository import git_fetch, trouble
+from jobs.repository.discovery import Filters, Listing, list_files
+from jobs.repository.git_address import check_ref, parse_address, resolve
+from jobs.repository.sources import head_commit, resolve_local
 from tasks.context import JobContext
 from tasks.errors import JobFailed, Retryable
 from tasks.registry import Phase, RetryPolicy, job
@@ -45,7 +43,6 @@ PHASES = (
     Phase("persist", "Save results", 15),
 )
 LOGGED_FAILURES = 200
-DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 @job(
@@ -66,23 +63,12 @@ DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 def code_scan(ctx: JobContext, params: CodeScanParams) -> dict[str, Any]:
     """Scan the source and return the sums of PROTOCOL.md section 10. Raises Retryable and JobFailed."""
     try:
-        return _finished(ctx) or _Scan(ctx, params).run()
-    except (SourceRefused, AddressRefused, git_fetch.FetchFailed) as error:
-        raise JobFailed(str(error)) from error
-    except TooManyFiles as error:
-        raise JobFailed("There are more than a million files. Scan a part, or leave folders out.") from error
+        with trouble.told():
+            return _finished(ctx) or _Scan(ctx, params).run()
     except Superseded as error:
         raise JobFailed("Another scan of this repository took over. Look at that one.") from error
-    except git_fetch.FetchInterrupted as error:
-        raise Retryable(str(error)) from error
     except PoolBroken as error:
         raise Retryable("The worker could not start its parsers.") from error
-    except (DBAPIError, DatabaseBusy) as error:
-        raise Retryable("The database did not take the results.") from error
-    except OSError as error:
-        if error.errno in DISK_FULL:
-            raise Retryable("The disk of this worker is full. Free some space.") from error
-        raise Retryable(f"The files could not be read: {error.strerror or 'the disk did not answer'}.") from error
 
 
 def _finished(ctx: JobContext) -> dict[str, Any] | None:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import re
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from config import Config
 from jobs.code_scan import facts
-from jobs.repository.git_address import AddressRefused, check_ref, parse_address
-from jobs.repository.sources import SourceRefused, resolve_local
+from jobs.repository import asked
+from jobs.repository.asked import Word, blank_is_none, one_line_patterns
+from jobs.repository.git_address import AddressRefused
+from jobs.repository.sources import SourceRefused
 from tasks.errors import InvalidParams
 
 Detect = Literal["operations", "routes", "ui_triggers", "entities", "dependencies"]
@@ -26,7 +28,6 @@ NODE_TYPES_OF: dict[str, tuple[str, ...]] = {
 ALL_DETECT: tuple[Detect, ...] = ("operations", "routes", "ui_triggers", "entities", "dependencies")
 _FILE_TYPE = re.compile(r"\.[a-z0-9][a-z0-9._+-]{0,30}")
 
-Word = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
 
 
 class CodeScanParams(BaseModel):
@@ -92,10 +93,7 @@ class CodeScanParams(BaseModel):
         json_schema_extra={"advanced": True, "widget": "number", "unit": "s"},
     )
 
-    @field_validator("repository_path", "git_url", "ref", mode="before")
-    @classmethod
-    def _blank_is_none(cls, value: Any) -> Any:
-        return None if isinstance(value, str) and not value.strip() else value
+    _blank = field_validator("repository_path", "git_url", "ref", mode="before")(blank_is_none)
 
     @field_validator("file_types")
     @classmethod
@@ -106,12 +104,7 @@ class CodeScanParams(BaseModel):
                 raise ValueError(f"{ending[:40]} is not the ending of a file name. Write it like .py")
         return list(endings)
 
-    @field_validator("exclude_patterns")
-    @classmethod
-    def _patterns(cls, values: list[str]) -> list[str]:
-        if any("\n" in value or "\0" in value for value in values):
-            raise ValueError("A pattern is one line. Give several patterns one by one")
-        return list(dict.fromkeys(values))
+    _lines = field_validator("exclude_patterns")(one_line_patterns)
 
     @field_validator("detect")
     @classmethod
@@ -147,9 +140,7 @@ class CodeScanParams(BaseModel):
 
 def source_of(params: CodeScanParams, config: Config) -> str:
     """The source under one name, however it was written: a resolved folder, or an address and its ref."""
-    if params.git_url:
-        return f"{parse_address(params.git_url, config.git_hosts).url}@{params.ref or 'HEAD'}"
-    return str(resolve_local(params.repository_path or "", config.scan_roots))
+    return asked.source_of(params.repository_path, params.git_url, params.ref, config)
 
 
 def index_digest(source: str, options: dict[str, Any]) -> str:
@@ -161,11 +152,7 @@ def index_digest(source: str, options: dict[str, Any]) -> str:
 def check_params(params: CodeScanParams, config: Config) -> CodeScanParams:
     """The parameters, when their source may be scanned. Raises InvalidParams with a sentence for the field."""
     try:
-        if params.git_url:
-            check_ref(params.ref)
-            parse_address(params.git_url, config.git_hosts)
-        else:
-            resolve_local(params.repository_path or "", config.scan_roots)
+        source_of(params, config)
     except AddressRefused as error:
         raise InvalidParams({error.field: str(error)}) from error
     except SourceRefused as error:
@@ -175,10 +162,7 @@ def check_params(params: CodeScanParams, config: Config) -> CodeScanParams:
 
 def title_for(params: CodeScanParams) -> str:
     """ "Scan of acme/platform at main"."""
-    if params.git_url:
-        name = "/".join(params.git_url.rstrip("/").removesuffix(".git").split("/")[3:]) or params.git_url
-        return f"Scan of {name}" + (f" at {params.ref}" if params.ref else "")
-    return "Scan of " + ((params.repository_path or "").rstrip("/").rpartition("/")[2] or "/")
+    return "Scan of " + asked.name_of(params.repository_path, params.git_url, params.ref)
 
 
 def resource_for(params: CodeScanParams, config: Config) -> str | None:

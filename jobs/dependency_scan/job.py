@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import errno
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy.exc import DBAPIError
-
-from database import DatabaseBusy, rfc3339, utc_now
+from database import rfc3339, utc_now
 from jobs.advisories.matching import SEVERITIES
 from jobs.dependency_scan import compare, ignoring, saving
 from jobs.dependency_scan.evaluate import (
@@ -30,12 +27,8 @@ from jobs.dependency_scan.params import (
 )
 from jobs.dependency_scan.retention import forget
 from jobs.dependency_scan.sources import read_source
-from jobs.repository import git_fetch
-from jobs.repository.discovery import TooManyFiles
-from jobs.repository.git_address import AddressRefused
-from jobs.repository.sources import SourceRefused
+from jobs.repository import trouble
 from tasks.context import JobContext
-from tasks.errors import JobFailed, Retryable
 from tasks.registry import Phase, RetryPolicy, job
 
 PHASES = (
@@ -44,7 +37,6 @@ PHASES = (
     Phase("evaluate", "Ask the advisories", 40),
     Phase("persist", "Save results", 10),
 )
-DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 @job(
@@ -64,22 +56,10 @@ DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 )
 def dependency_scan(ctx: JobContext, params: DependencyScanParams) -> dict[str, Any]:
     """Scan the source and return the sums of PROTOCOL.md section 10. Raises Retryable and JobFailed."""
-    try:
+    with trouble.told():
         with ctx.database.read() as session:
             done = saving.scan_of(session, ctx.task_id)
         return results_of(done) if done else _Scan(ctx, params).run()
-    except (SourceRefused, AddressRefused, git_fetch.FetchFailed) as error:
-        raise JobFailed(str(error)) from error
-    except TooManyFiles as error:
-        raise JobFailed("There are more than a million files. Check a part, or leave folders out.") from error
-    except git_fetch.FetchInterrupted as error:
-        raise Retryable(str(error)) from error
-    except (DBAPIError, DatabaseBusy) as error:
-        raise Retryable("The database did not take the results.") from error
-    except OSError as error:
-        if error.errno in DISK_FULL:
-            raise Retryable("The disk of this worker is full. Free some space.") from error
-        raise Retryable(f"The files could not be read: {error.strerror or 'the disk did not answer'}.") from error
 
 
 def results_of(scan: DependencyScan) -> dict[str, Any]:

@@ -5,16 +5,16 @@ from __future__ import annotations
 import os
 import stat
 from pathlib import Path
-from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from config import Config
-from jobs.repository.git_address import AddressRefused, check_ref, parse_address
+from jobs.repository import asked
+from jobs.repository.asked import Word, blank_is_none, one_line_patterns
+from jobs.repository.git_address import AddressRefused
 from jobs.repository.sources import SourceRefused, resolve_local
 from tasks.errors import InvalidParams
 
-Word = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
 USUALLY_LEFT_OUT = ("**/node_modules/**", "**/.venv/**", "**/venv/**", "**/site-packages/**")
 
 
@@ -64,17 +64,9 @@ class DependencyScanParams(BaseModel):
         json_schema_extra={"advanced": True, "widget": "tokens", "placeholder": "**/examples/**"},
     )
 
-    @field_validator("repository_path", "git_url", "ref", "dpkg_status", mode="before")
-    @classmethod
-    def _blank_is_none(cls, value: Any) -> Any:
-        return None if isinstance(value, str) and not value.strip() else value
+    _blank = field_validator("repository_path", "git_url", "ref", "dpkg_status", mode="before")(blank_is_none)
 
-    @field_validator("exclude_patterns")
-    @classmethod
-    def _patterns(cls, values: list[str]) -> list[str]:
-        if any("\n" in value or "\0" in value for value in values):
-            raise ValueError("A pattern is one line. Give several patterns one by one")
-        return list(dict.fromkeys(values))
+    _lines = field_validator("exclude_patterns")(one_line_patterns)
 
     @model_validator(mode="after")
     def _one_source(self) -> DependencyScanParams:
@@ -111,17 +103,13 @@ def source_of(params: DependencyScanParams, config: Config) -> str:
         return "host"
     if params.dpkg_status:
         return f"dpkg:{resolve_status(params.dpkg_status, config)}"
-    if params.git_url:
-        return f"{parse_address(params.git_url, config.git_hosts).url}@{params.ref or 'HEAD'}"
-    return str(resolve_local(params.repository_path or "", config.scan_roots))
+    return asked.source_of(params.repository_path, params.git_url, params.ref, config)
 
 
 def check_params(params: DependencyScanParams, config: Config) -> DependencyScanParams:
     """The parameters, when their source may be read. Raises InvalidParams with a sentence for the field."""
     field = "dpkg_status" if params.dpkg_status else "repository_path"
     try:
-        if params.git_url:
-            check_ref(params.ref)
         source_of(params, config)
     except AddressRefused as error:
         raise InvalidParams({error.field: str(error)}) from error
@@ -136,10 +124,7 @@ def title_for(params: DependencyScanParams) -> str:
         return "Packages of this host"
     if params.dpkg_status:
         return f"Packages of {params.dpkg_status}"
-    if params.git_url:
-        name = "/".join(params.git_url.rstrip("/").removesuffix(".git").split("/")[3:]) or params.git_url
-        return f"Dependencies of {name}" + (f" at {params.ref}" if params.ref else "")
-    return "Dependencies of " + ((params.repository_path or "").rstrip("/").rpartition("/")[2] or "/")
+    return "Dependencies of " + asked.name_of(params.repository_path, params.git_url, params.ref)
 
 
 def resource_for(params: DependencyScanParams, config: Config) -> str | None:

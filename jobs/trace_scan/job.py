@@ -6,18 +6,12 @@ saved. The scan itself is loaded when one runs: no other process pays for it.
 
 from __future__ import annotations
 
-import errno
 from typing import Any
 
 from sqlalchemy import select
-from sqlalchemy.exc import DBAPIError
 
-from database import DatabaseBusy
 from jobs.code_scan.parse_pool import PoolBroken
-from jobs.repository.discovery import TooManyFiles
-from jobs.repository.git_address import AddressRefused
-from jobs.repository.git_fetch import FetchFailed, FetchInterrupted
-from jobs.repository.sources import SourceRefused
+from jobs.repository import trouble
 from jobs.trace_scan.models import TraceScan
 from jobs.trace_scan.params import TraceScanParams, check_params, resource_for, title_for
 from jobs.trace_scan.retention import forget
@@ -32,7 +26,6 @@ PHASES = (
     Phase("validate", "Validate", 15),
     Phase("persist", "Save results", 30),
 )
-DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 @job(
@@ -55,22 +48,13 @@ def trace_scan(ctx: JobContext, params: TraceScanParams) -> dict[str, Any]:
     from jobs.trace_scan import evidence, saving, scan
 
     try:
-        with ctx.database.read() as session:  # An earlier attempt may have saved them and died before it could say so.
-            saved = session.scalar(select(TraceScan).where(TraceScan.task_id == ctx.task_id))
-        return scan.results_of(saved) if saved else scan.Scan(ctx, params).run()
-    except (SourceRefused, AddressRefused, FetchFailed, evidence.KeyUnusable) as error:
+        with trouble.told():
+            with ctx.database.read() as session:  # An earlier attempt may have died before it could say so.
+                saved = session.scalar(select(TraceScan).where(TraceScan.task_id == ctx.task_id))
+            return scan.results_of(saved) if saved else scan.Scan(ctx, params).run()
+    except evidence.KeyUnusable as error:
         raise JobFailed(str(error)) from error
-    except TooManyFiles as error:
-        raise JobFailed("There are more than a million files. Scan a part of the repository.") from error
     except saving.Overtaken as error:
         raise Retryable("Another scan of this repository ended first, so this one compares again.") from error
-    except FetchInterrupted as error:
-        raise Retryable(str(error)) from error
     except PoolBroken as error:
         raise Retryable("The worker could not start its readers.") from error
-    except (DBAPIError, DatabaseBusy) as error:
-        raise Retryable("The database did not take the results.") from error
-    except OSError as error:
-        if error.errno in DISK_FULL:
-            raise Retryable("The disk of this worker is full. Free some space.") from error
-        raise Retryable(f"The files could not be read: {error.strerror or 'the disk did not answer'}.") from error

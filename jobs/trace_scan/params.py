@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator, model_validator
 
 from config import Config
 from database import Database
+from jobs.repository.asked import blank_is_none
 from jobs.repository.git_address import AddressRefused
 from jobs.repository.sources import SourceRefused
 from jobs.trace_scan import repositories
@@ -45,10 +44,7 @@ class TraceScanParams(BaseModel):
     _source: str = PrivateAttr("")
     _name: str = PrivateAttr("")
 
-    @field_validator("repository_id", "repository_path", "ref", mode="before")
-    @classmethod
-    def _blank_is_none(cls, value: Any) -> Any:
-        return None if isinstance(value, str) and not value.strip() else value
+    _blank = field_validator("repository_id", "repository_path", "ref", mode="before")(blank_is_none)
 
     @model_validator(mode="after")
     def _one_source(self) -> TraceScanParams:
