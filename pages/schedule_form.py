@@ -38,8 +38,14 @@ def choose() -> str:
 
 @blueprint.get("/schedules/new/<kind>")
 @login_required
-def new(kind: str) -> str:
-    """An empty form, or one filled in like another schedule (`?from=<id>`) or by the address (`?p.<name>=…`)."""
+def new(kind: str) -> Response | str:
+    """An empty form, or one filled in like another schedule (`?from=<id>`) or by the address (`?p.<name>=…`).
+
+    Where there is something to choose first, its page comes first: what is chosen there can be scheduled from there.
+    """
+    own = own_form(kind, request.args)
+    if own and own.template and not request.args.get("from"):
+        return redirect(f"/start/{kind}", code=303)
     values: dict[str, Any] = {"params": read_params(find_startable(kind), request.args, _schema(kind, request.args))}
     if request.args.get("from"):
         with reading.database().read() as session:
@@ -144,7 +150,8 @@ def _form_page(
     return render_template(
         "pages/schedule_form.html",
         job=job,
-        form=replace(form, title_field=title),
+        # Files are sent once; what runs again and again reads a folder.
+        form=replace(form, title_field=title, fields=tuple(each for each in form.fields if each.widget != "upload")),
         values={**BEGIN, **values},
         problems=own_problems,
         zones=sorted(time_zones()),

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from werkzeug.test import TestResponse
 
+from tasks.registry import load_jobs
 from tasks.schedules.models import Schedule
 from tests.pages.html_checks import Page, faults
 from tests.pages.task_app import KIND, House
@@ -179,3 +180,13 @@ def test_home_says_what_comes_next(house: House) -> None:
     assert answer.text.index(f'href="/schedules/{sooner}"') < answer.text.index(f'href="/schedules/{later}"')
     assert "Paused" not in answer.text
     assert "Sooner" not in house.get("/", "eve").text
+
+
+def test_every_job_can_be_chosen_and_leads_to_a_form(house: House) -> None:
+    load_jobs(("jobs",))
+    assert house.get("/schedules/new/command").headers["Location"] == "/start/command"
+    form = house.get("/schedules/new/caption_images")
+    opened(form)
+    assert 'name="p.path"' in form.text
+    assert 'type="file"' not in form.text
+    assert 'href="/schedules/new/caption_images"' in house.get("/start/caption_images").text
