@@ -33,7 +33,6 @@ from redis.exceptions import RedisError
 import admin
 import api
 import pages
-from admin.metrics import Sampler
 from config import Config, ConfigError
 from connections import IDLE_FOR_S, Connections, Listener, most_connections
 from database import Database
@@ -52,6 +51,7 @@ from door import Door, refuse, watched
 from extensions import on_revocation, socketio
 from logs import set_up_logs
 from loop_watch import LoopWatch
+from monitoring.metrics import Sampler
 from pages import security, session
 from tasks import events
 from tasks.lifecycle import Limits

@@ -1,13 +1,16 @@
-"""What operators see: the dashboard's page and the sampler of true metrics. For admins only.
+"""The dashboard's pages, for admins only. What they show is measured in `monitoring` and changed in `tasks`.
 
-`register(app)` is all that `web_app` calls.
+`register(app)` is all that `web_app` calls; importing a module adds its pages to the blueprint.
 """
 
 from flask import Flask
 
 from admin import overview
+from admin.frame import blueprint
+
+PAGES = (overview,)
 
 
 def register(app: Flask) -> None:
     """Add the dashboard to `app`."""
-    app.register_blueprint(overview.blueprint)
+    app.register_blueprint(blueprint)

@@ -4,30 +4,24 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, render_template
-from flask_login import current_user, login_required
+from flask import render_template
 from sqlalchemy import select
 
 import extensions
 from accounts import User
+from admin.frame import blueprint
 from database import Database, utc_now
 from tasks import store
-from tasks.errors import NotFound
 from tasks.models import Task
 from tasks.states import ACTIVE
-
-blueprint = Blueprint("admin", __name__, url_prefix="/admin", template_folder="templates", static_folder="static")
 
 MAX_ROWS = 100
 BYTES_PER_GB = 1e9
 
 
 @blueprint.get("")
-@login_required
 def overview() -> str:
-    """Metrics and active jobs. Whoever is no admin learns nothing of this page."""
-    if not current_user.identity.is_admin:
-        raise NotFound("There is no such page, or you may not see it.")
+    """Metrics and active jobs."""
     room = extensions.current()
     metrics = room.sampler.sample()
     return render_template(

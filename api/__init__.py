@@ -9,6 +9,11 @@ from __future__ import annotations
 from flask import Flask
 
 from api import (
+    admin_alert_calls,
+    admin_metrics_calls,
+    admin_operations_calls,
+    admin_people_calls,
+    admin_queue_calls,
     caption_calls,
     code_calls,
     command_calls,
@@ -17,11 +22,15 @@ from api import (
     docs_page,
     health,
     history_calls,
+    notification_calls,
     openapi,
+    outbound_calls,
     person_calls,
     repository_calls,
     scan_calls,
     schedule_calls,
+    share_calls,
+    statistics_calls,
     task_calls,
     trace_calls,
 )
@@ -38,7 +47,16 @@ CALLS = (
     dependency_calls,
     caption_calls,
     schedule_calls,
+    notification_calls,
+    outbound_calls,
+    share_calls,
+    statistics_calls,
     person_calls,
+    admin_metrics_calls,
+    admin_alert_calls,
+    admin_queue_calls,
+    admin_people_calls,
+    admin_operations_calls,
 )
 
 

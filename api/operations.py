@@ -27,7 +27,10 @@ TAGS = (
     "Dependencies",
     "Captions",
     "Schedules",
+    "Notifications",
+    "Sharing",
     "You",
+    "Admin",
 )  # the order of the documentation
 
 

@@ -27,10 +27,12 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("door",),
     ("handshake",),
     ("connections", "loop_watch", "tasks.worker", "tasks.scheduler"),
+    ("monitoring", "outbound"),
     ("tasks.watch",),
     ("tasks.runner", "jobs"),
     ("delivery",),
     ("tasks",),
+    ("server_settings",),
     ("accounts", "database", "config", "embedded_redis"),
     ("logs",),
     ("extensions",),
@@ -44,7 +46,7 @@ NOT_THE_PRODUCT = {"tests", "tools", "bench", "migrations", "docs", "static", "d
 
 # What the core and the jobs must not know: they run in processes without a web server.
 WEB_LIBRARIES = {"flask", "flask_socketio", "flask_login", "flask_wtf", "socketio", "engineio", "eventlet"}
-WITHOUT_WEB = ("tasks", "jobs", "database", "config", "embedded_redis")
+WITHOUT_WEB = ("tasks", "jobs", "monitoring", "outbound", "database", "config", "embedded_redis", "server_settings")
 
 
 def modules() -> dict[str, Path]:

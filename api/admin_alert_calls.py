@@ -1,0 +1,1 @@
+"""Alerts: what is wrong, and from when on something counts as wrong."""

@@ -1,0 +1,1 @@
+"""What admins measure: now and over time, processes and connections."""

@@ -1,0 +1,1 @@
+"""Running the installation: settings, checks, backups, logs, the test notification."""

@@ -1,0 +1,1 @@
+"""People, their limits, logins and tokens, and the audit log."""

@@ -1,0 +1,1 @@
+"""What admins do to everybody's tasks, to the queue and to its workers."""

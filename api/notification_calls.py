@@ -1,0 +1,1 @@
+"""Notifications: the inbox, and what a person wants to be told."""

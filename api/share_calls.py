@@ -1,0 +1,1 @@
+"""Links that show one task to people without an account."""

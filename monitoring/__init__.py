@@ -1,0 +1,1 @@
+"""What operators are told of the installation: which processes there are, what they measure, and what is wrong."""
