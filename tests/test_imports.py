@@ -32,8 +32,10 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("tasks.runner", "jobs"),
     ("delivery",),
     ("tasks",),
+    ("accounts.limits",),
     ("server_settings",),
     ("accounts", "database", "config", "embedded_redis"),
+    ("ip_addresses",),
     ("logs",),
     ("extensions",),
 )

@@ -17,7 +17,8 @@ from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jobs.repository.git_address import GitAddress, IPAddress, is_public, resolve
+from ip_addresses import IPAddress, is_public
+from jobs.repository.git_address import GitAddress, resolve
 
 if TYPE_CHECKING:
     from urllib3 import BaseHTTPResponse

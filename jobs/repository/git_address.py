@@ -6,18 +6,15 @@ something else a moment later (rebinding) gains nothing.
 
 from __future__ import annotations
 
-import ipaddress
 import re
-import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
-_HOST = re.compile(r"(?=.{1,253}\Z)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+from ip_addresses import HOST_NAME, IPAddress, PrivateAddress, ip_literal, is_public, resolve_host
+
 _PATH = re.compile(r"/[A-Za-z0-9._~/+@%-]+")
 _REF = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/+@-]{0,199}")
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 
 class AddressRefused(ValueError):
@@ -69,7 +66,7 @@ def parse_address(text: str, allowed: Sequence[str], setting: str = "GIT_ALLOWED
             f"{host} is a private address that this server may not fetch from. "
             "Ask an admin to allow a host, or choose a folder on this server."
         )
-    if literal is None and not _HOST.fullmatch(host):
+    if literal is None and not HOST_NAME.fullmatch(host):
         raise AddressRefused("The host of this address is not a host name. Copy the address again.")
     address = GitAddress(host, port, parts.path.rstrip("/"))
     if not any(_allows(entry, address) for entry in allowed):
@@ -97,39 +94,15 @@ def check_ref(ref: str | None) -> None:
         raise AddressRefused("This is not the name of a branch, a tag or a commit. Check its spelling.", "ref")
 
 
-def ip_literal(host: str) -> IPAddress | None:
-    """The IP address that `host` spells in any notation a resolver takes (dotted, short, decimal, octal, hex, IPv6)."""
-    try:
-        return ipaddress.ip_address(host.partition("%")[0])
-    except ValueError:
-        pass
-    try:
-        return ipaddress.IPv4Address(socket.inet_aton(host))
-    except (OSError, UnicodeError):
-        return None
-
-
-def is_public(address: IPAddress) -> bool:
-    """Whether this is an ordinary address of the public internet, looked at through IPv6's wrappings of IPv4."""
-    if isinstance(address, ipaddress.IPv6Address):
-        inner = address.ipv4_mapped or address.sixtofour or (address.teredo[1] if address.teredo else None)
-        if inner is None and address in _NAT64:
-            inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-        if inner is not None:
-            return is_public(inner)
-    return address.is_global and not (address.is_multicast or address.is_reserved or address.is_unspecified)
-
-
 def resolve(address: GitAddress, is_allowed: Callable[[IPAddress], bool] = is_public) -> list[IPAddress]:
     """Every IP address of the host. Raises AddressRefused unless all of them are allowed, OSError when unknown.
 
     `is_allowed` is there for tests that fetch from this machine; nothing else passes it.
     """
-    found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
-    resolved = list(dict.fromkeys(ipaddress.ip_address(str(each[4][0]).partition("%")[0]) for each in found))
-    if not resolved or not all(is_allowed(each) for each in resolved):
+    try:
+        return resolve_host(address.host, address.port, is_allowed)
+    except PrivateAddress as error:
         raise AddressRefused(
             f"{address.host} leads to a private address that this server may not fetch from. "
             "Choose a public host, or a folder on this server."
-        )
-    return resolved
+        ) from error

@@ -21,7 +21,8 @@ from typing import IO
 
 import psutil
 
-from jobs.repository.git_address import GitAddress, IPAddress, is_public, resolve
+from ip_addresses import IPAddress, is_public
+from jobs.repository.git_address import GitAddress, resolve
 
 LEASH = Path(__file__).with_name("leash.py")
 MAX_REPOSITORY_BYTES = 2 * 2**30

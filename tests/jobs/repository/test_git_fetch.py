@@ -14,10 +14,11 @@ import pytest
 
 from config import Config
 from database import Database
+from ip_addresses import ip_literal, is_public
 from jobs.code_scan import job
 from jobs.code_scan.params import CodeScanParams, check_params
 from jobs.repository import git_fetch
-from jobs.repository.git_address import AddressRefused, check_ref, ip_literal, is_public, parse_address, resolve
+from jobs.repository.git_address import AddressRefused, check_ref, parse_address, resolve
 from jobs.repository.git_fetch import FetchFailed, FetchInterrupted, Limits, Progress, fetch
 from tests.fixtures.machine import wait_until
 from tests.jobs.code_scan.scanning import SERVICE, Recorder
@@ -237,7 +238,8 @@ def test_a_ref_is_a_name_and_nothing_else(ref: str) -> None:
      ("::1", False), ("::ffff:10.0.0.1", False), ("64:ff9b::a00:1", False), ("2002:7f00:1::", False),
      ("fe80::1", False),
      ("169.254.169.254", False), ("100.64.0.1", False), ("0.0.0.0", False), ("224.0.0.1", False), ("fc00::1", False),
-     ("192.0.2.1", False), ("8.8.8.8", True), ("2606:4700::1111", True)],
+     ("192.0.2.1", False), ("192.0.0.192", False), ("168.63.129.16", False), ("fec0::1", False), ("::127.0.0.1", False),
+     ("64:ff9b:1::a00:1", False), ("fd00:ec2::254", False), ("8.8.8.8", True), ("2606:4700::1111", True)],
 )  # fmt: skip
 def test_private_addresses_are_known_in_every_notation(host: str, public: bool) -> None:
     address = ip_literal(host)

@@ -1,0 +1,1 @@
+"""What leaves the server: notifications posted to webhooks, and mailed. What became of each is kept."""
