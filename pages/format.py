@@ -1,6 +1,7 @@
 """Numbers, durations and times in the words of the design. `static/js/format.js` and `time.js` say the same ones.
 
 One rule: nothing is rounded up to a fact. 99.97 % reads "99.9 %", unknown reads "–", only completed reads "100 %".
+What notifications say, too, comes from `tasks.words`.
 """
 
 from __future__ import annotations
@@ -8,20 +9,14 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TypeGuard
 
-UNKNOWN = "–"
-CAPITALS = {word.lower(): word for word in ("API", "CPU", "HTML", "ID", "JSON", "SQL", "UI", "URL", "XAML")}
-
-
-def is_known(value: object) -> TypeGuard[float]:
-    """Whether this is a number that somebody measured."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def count(value: float | None) -> str:
-    """6124 → "6,124"."""
-    return f"{value:,.0f}" if is_known(value) else UNKNOWN
+from tasks.words import UNKNOWN as UNKNOWN
+from tasks.words import count as count
+from tasks.words import duration as duration
+from tasks.words import humanise as humanise
+from tasks.words import is_known as is_known
+from tasks.words import measured as measured
+from tasks.words import plural as plural
 
 
 def percent_number(value: float | None) -> str:
@@ -51,28 +46,6 @@ def rate_number(value: float | None) -> str:
     return f"{value:.1f}" if value < 100 else count(value)
 
 
-def duration(milliseconds: float | None) -> str:
-    """Whole units, cut off, for what is still counting: "2 min 14 s", "1 h 28 min", "3 d 2 h"."""
-    if not is_known(milliseconds):
-        return UNKNOWN
-    seconds = int(max(0, milliseconds) // 1000)
-    minutes, hours, days = seconds // 60, seconds // 3600, seconds // 86400
-    if minutes < 1:
-        return f"{seconds} s"
-    if hours < 1:
-        return f"{minutes} min {seconds % 60} s"
-    return f"{hours} h {minutes % 60} min" if days < 1 else f"{days} d {hours % 24} h"
-
-
-def measured(milliseconds: float | None) -> str:
-    """What has been measured: below a minute with one decimal, "0.4 s", "14.2 s"."""
-    if not is_known(milliseconds):
-        return UNKNOWN
-    if milliseconds < 59_950:
-        return f"{max(0, milliseconds) / 1000:.1f} s"
-    return duration(round(milliseconds / 1000) * 1000)
-
-
 def limit(seconds: float | None) -> str:
     """A time limit, without its zeros: "30 min", "1 h", "45 s"; "none" for no limit."""
     if not seconds:
@@ -86,11 +59,6 @@ def span(low_s: float | None, high_s: float | None) -> str:
         return UNKNOWN
     low, high = duration(low_s * 1000), duration(high_s * 1000)
     return f"about {low}" if low == high else f"{low} – {high}"
-
-
-def plural(number: int, word: str) -> str:
-    """1 line, 1,412 lines."""
-    return f"{count(number)} {word}{'' if number == 1 else 's'}"
 
 
 def ordinal(number: int) -> str:
@@ -170,13 +138,6 @@ def about_clock(now: datetime, seconds: float | None) -> str:
 def between_ms(earlier: datetime | None, later: datetime | None) -> float:
     """Milliseconds from one moment to the other; 0 when one is unknown."""
     return (later - earlier).total_seconds() * 1000 if earlier and later else 0.0
-
-
-def humanise(key: str) -> str:
-    """A name of code as a label: "nodes_by_type" → "Nodes by type", "artifactsCreated" → "Artifacts created"."""
-    words = "".join(f" {c.lower()}" if c.isupper() else c for c in key.replace("_", " ")).split()
-    said = " ".join(words).capitalize().split(" ")
-    return " ".join(CAPITALS.get(word.lower(), word) for word in said)
 
 
 def initials(username: str) -> str:

@@ -2,30 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from pages import format as words
 from pages.progress import Snapshot, shown_percent
+from tasks.words import summary as summary
 
-# What a result is worth in half a sentence, in this order; at most three are said.
-SUMMARY = (
-    ("requirements", "{} requirements"),
-    ("traced", "{} traced to a test"),
-    ("broken_links", "{} links broken"),
-    ("files_scanned", "{} files scanned"),
-    ("changed_files", "{} changed"),
-    ("nodes_found", "{} nodes"),
-    ("edges_found", "{} edges"),
-    ("packages", "{} packages"),
-    ("vulnerabilities", "{} known vulnerabilities"),
-    ("images_processed", "{} images"),
-    ("captions_generated", "{} captions"),
-    ("added", "{} added"),
-    ("updated", "{} updated"),
-    ("lines", "{} lines"),
-)
 WAYS_ON = {
     "interrupted": "The worker ended in the middle of the work. Run it again.",
     "timeout": "It ran into its time limit. Start it with less to do, or raise the job's limit.",
@@ -53,21 +35,6 @@ def outcome(task: Snapshot) -> Outcome | None:
     """How this task ended; None while it has not."""
     build = {"completed": _completed, "failed": _failed, "cancelled": _cancelled}.get(task["status"])
     return build(task) if build else None
-
-
-def summary(results: Mapping[str, Any] | None) -> str:
-    """The results in half a line: "8,340 files scanned, 1,126 changed, 29,518 nodes"; empty when there are none."""
-    if not results:
-        return ""
-    known = [text.format(words.count(results[key])) for key, text in SUMMARY if words.is_known(results.get(key))]
-    if results.get("complete") is False:
-        known.insert(0, "incomplete")
-    if "exit_code" in results:
-        known.insert(0, f"exit {results['exit_code']}")
-    if not known:
-        numbers = ((key, value) for key, value in results.items() if words.is_known(value) and key != "duration_ms")
-        known = [f"{words.humanise(key).lower()} {words.count(value)}" for key, value in numbers]
-    return ", ".join(known[:3])
 
 
 def in_a_row(task: Snapshot) -> str:

@@ -1,0 +1,90 @@
+"""Numbers, durations and results in the words that pages and notifications share.
+
+One rule: nothing is rounded up to a fact; unknown reads "–".
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, TypeGuard
+
+UNKNOWN = "–"
+CAPITALS = {word.lower(): word for word in ("API", "CPU", "HTML", "ID", "JSON", "SQL", "UI", "URL", "XAML")}
+
+# What a result is worth in half a sentence, in this order; at most three are said.
+SUMMARY = (
+    ("requirements", "{} requirements"),
+    ("traced", "{} traced to a test"),
+    ("broken_links", "{} links broken"),
+    ("files_scanned", "{} files scanned"),
+    ("changed_files", "{} changed"),
+    ("nodes_found", "{} nodes"),
+    ("edges_found", "{} edges"),
+    ("packages", "{} packages"),
+    ("vulnerabilities", "{} known vulnerabilities"),
+    ("images_processed", "{} images"),
+    ("captions_generated", "{} captions"),
+    ("added", "{} added"),
+    ("updated", "{} updated"),
+    ("lines", "{} lines"),
+)
+
+
+def is_known(value: object) -> TypeGuard[float]:
+    """Whether this is a number that somebody measured."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def count(value: float | None) -> str:
+    """6124 → "6,124"."""
+    return f"{value:,.0f}" if is_known(value) else UNKNOWN
+
+
+def duration(milliseconds: float | None) -> str:
+    """Whole units, cut off, for what is still counting: "2 min 14 s", "1 h 28 min", "3 d 2 h"."""
+    if not is_known(milliseconds):
+        return UNKNOWN
+    seconds = int(max(0, milliseconds) // 1000)
+    minutes, hours, days = seconds // 60, seconds // 3600, seconds // 86400
+    if minutes < 1:
+        return f"{seconds} s"
+    if hours < 1:
+        return f"{minutes} min {seconds % 60} s"
+    return f"{hours} h {minutes % 60} min" if days < 1 else f"{days} d {hours % 24} h"
+
+
+def measured(milliseconds: float | None) -> str:
+    """What has been measured: below a minute with one decimal, "0.4 s", "14.2 s"."""
+    if not is_known(milliseconds):
+        return UNKNOWN
+    if milliseconds < 59_950:
+        return f"{max(0, milliseconds) / 1000:.1f} s"
+    return duration(round(milliseconds / 1000) * 1000)
+
+
+def plural(number: int, word: str) -> str:
+    """1 line, 1,412 lines."""
+    return f"{count(number)} {word}{'' if number == 1 else 's'}"
+
+
+def humanise(key: str) -> str:
+    """A name of code as a label: "nodes_by_type" → "Nodes by type", "artifactsCreated" → "Artifacts created"."""
+    words = "".join(f" {c.lower()}" if c.isupper() else c for c in key.replace("_", " ")).split()
+    said = " ".join(words).capitalize().split(" ")
+    return " ".join(CAPITALS.get(word.lower(), word) for word in said)
+
+
+def summary(results: Mapping[str, Any] | None) -> str:
+    """The results in half a line: "8,340 files scanned, 1,126 changed, 29,518 nodes"; empty when there are none."""
+    if not results:
+        return ""
+    known = [text.format(count(results[key])) for key, text in SUMMARY if is_known(results.get(key))]
+    if results.get("complete") is False:
+        known.insert(0, "incomplete")
+    if "exit_code" in results:
+        known.insert(0, f"exit {results['exit_code']}")
+    if not known:
+        numbers = ((key, value) for key, value in results.items() if is_known(value) and key != "duration_ms")
+        known = [f"{humanise(key).lower()} {count(value)}" for key, value in numbers]
+    return ", ".join(known[:3])
