@@ -5,6 +5,7 @@ the rule that was broken is raised by name. Nothing here talks to Redis: callers
 """
 
 from tasks.lifecycle.claim import Claim, Limits, claim, claim_of, hold, renew_lease
+from tasks.lifecycle.control import begin_maintenance, end_maintenance, pause, resume
 from tasks.lifecycle.ending import (
     MAX_RESULTS_BYTES,
     Failure,
@@ -25,11 +26,13 @@ __all__ = [
     "Failure",
     "Limits",
     "Submission",
+    "begin_maintenance",
     "claim",
     "claim_of",
     "complete",
     "confirm_cancel",
     "count_ended",
+    "end_maintenance",
     "ended_before",
     "event_data",
     "fail",
@@ -38,9 +41,11 @@ __all__ = [
     "hold",
     "initial_phases",
     "lose_worker",
+    "pause",
     "remove",
     "renew_lease",
     "request_cancel",
+    "resume",
     "retry_later",
     "submit",
     "submit_within",
