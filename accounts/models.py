@@ -80,6 +80,31 @@ class SetupToken(Base):
     expires_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
+class PasswordLink(Base):
+    """The one-time right to set a person's password. At most one each: a newer link replaces the older."""
+
+    __tablename__ = "password_links"
+
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"), primary_key=True, autoincrement=False)
+    token_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    expires_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class UserLimits(Base):
+    """What an admin has set for one person; NULL is the default. `accounts.limits` says what each means."""
+
+    __tablename__ = "user_limits"
+
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"), primary_key=True, autoincrement=False)
+    max_running: Mapped[int | None]
+    tasks_per_day: Mapped[int | None]
+    timeout_s: Mapped[int | None]
+    may_cancel: Mapped[bool | None]
+    may_retry: Mapped[bool | None]
+    highest_priority: Mapped[str | None] = mapped_column(String(10))
+
+
 class LoginThrottle(Base):
     """Tries to sign in that have not been redeemed by a right password, per user name or address."""
 
@@ -96,7 +121,12 @@ class AuditEntry(Base):
     """Who did what to whom. Append-only: triggers refuse every UPDATE and DELETE."""
 
     __tablename__ = "audit_log"
-    __table_args__ = (Index(None, "at"), Index(None, "action", "at"))
+    __table_args__ = (
+        Index(None, "at"),
+        Index(None, "action", "at"),
+        Index("ix_audit_log_actor_id_id", "actor_id", "id"),
+        Index("ix_audit_log_subject_id", "subject", "id"),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     at: Mapped[datetime] = mapped_column(UtcDateTime)

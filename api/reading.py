@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 import extensions
 from accounts import Identity, User
+from accounts.limits import PersonLimits, limits_for
 from api.dispatch import state
 from database import Database, rfc3339, utc_now
 from delivery.newest_state import add_tail
@@ -23,7 +24,7 @@ from tasks import store
 from tasks.errors import NotFound
 from tasks.models import Task, TaskEvent
 from tasks.service import Tasks
-from tasks.states import State, is_final
+from tasks.states import State
 
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.ASCII)
 NO_TASK = "There is no such task, or you may not see it."
@@ -72,19 +73,14 @@ def snapshot(identity: Identity, text: str) -> dict[str, Any]:
 
 def stored_snapshot(session: Session, task: Task, owner: str, identity: Identity) -> dict[str, Any]:
     """The state as SQL has it, with the place in line and what the asker may do."""
-    return _shown(task, owner, identity, store.queue_position(session, task))
+    return _shown(task, owner, identity, limits_for(session, identity), store.queue_position(session, task))
 
 
-def _shown(task: Task, owner: str, identity: Identity, position: int | None) -> dict[str, Any]:
+def _shown(task: Task, owner: str, identity: Identity, limits: PersonLimits, position: int | None) -> dict[str, Any]:
     """A running task whose worker is silent is dated by its last sign of life."""
     shown = store.snapshot(task, owner)
     shown["queue_position"] = position
-    may, final = store.may_change(task, identity), is_final(task.state)
-    shown["may"] = {
-        "cancel": may and not final and task.cancel_requested_at is None,
-        "retry": may and final,
-        "share": may,
-    }
+    shown["may"] = store.allowed(task, identity, limits)
     if task.state == State.RUNNING and task.lease_expires_at and task.lease_expires_at < utc_now():
         lease = timedelta(seconds=extensions.current().config.lease_s)
         shown["timestamp"] = rfc3339(task.lease_expires_at - lease)
@@ -97,7 +93,8 @@ def list_snapshots(
     """Visible tasks as SQL has them, newest first, and the cursor that goes on. Raises InvalidPayload."""
     page = store.list_tasks(session, identity, filters, cursor, limit)
     line = _waiting_line(session) if any(task.state == State.QUEUED for task, _ in page.items) else []
-    items = [_shown(task, owner, identity, _place(task, line)) for task, owner in page.items]
+    limits = limits_for(session, identity)
+    items = [_shown(task, owner, identity, limits, _place(task, line)) for task, owner in page.items]
     return items, page.next_cursor
 
 
@@ -120,7 +117,8 @@ def recently_ended(session: Session, identity: Identity, count: int) -> list[dic
         .order_by(Task.finished_at.desc(), Task.id.desc())
         .limit(count)
     )
-    return [_shown(task, owner, identity, None) for task, owner in session.execute(query)]
+    limits = limits_for(session, identity)
+    return [_shown(task, owner, identity, limits, None) for task, owner in session.execute(query)]
 
 
 def levels_from(level: str) -> Sequence[str]:

@@ -16,7 +16,9 @@ from rq import Queue
 from rq.job import Job as RqJob
 from sqlalchemy import func, or_, select, update
 
+from accounts.limits import default_running, own_limits
 from database import Database, utc_now
+from tasks import queue_control
 from tasks.lifecycle import Limits
 from tasks.models import Task
 from tasks.states import Priority, State
@@ -63,9 +65,12 @@ class TaskQueue:
         return len(lost)
 
     def _ready(self, batch: int) -> Sequence[tuple[str, str]]:
-        """Waiting, due, unsent tasks within the limits, in the order in which they go."""
+        """Waiting, due, unsent tasks that nothing holds, within the limits, in the order in which they go."""
         now = utc_now()
         with self._database.read() as session:
+            control = queue_control.read(session)
+            if control.holds_all:
+                return ()
             occupied = or_(Task.state == State.RUNNING, (Task.state == State.QUEUED) & Task.dispatched_at.is_not(None))
             rows = session.execute(select(Task.owner_id, func.count()).where(occupied).group_by(Task.owner_id))
             used: dict[int, int] = {owner: number for owner, number in rows}  # noqa: C416  # as in tasks.store
@@ -74,17 +79,20 @@ class TaskQueue:
                 .where(
                     Task.state == State.QUEUED,
                     Task.dispatched_at.is_(None),
+                    Task.kind.not_in(control.paused_kinds),
                     or_(Task.retry_at.is_(None), Task.retry_at <= now),
                 )
                 .order_by(Task.priority_rank, Task.queued_at, Task.id)
                 .limit(batch * 10)
             ).all()
+            usual = default_running(session, self._limits.per_user)
+            own = own_limits(session, {owner for _, _, owner in waiting})
         free = self._limits.total - sum(used.values())
         ready: list[tuple[str, str]] = []
         for task_id, priority, owner_id in waiting:
             if len(ready) >= min(free, batch):
                 break
-            if used.get(owner_id, 0) < self._limits.per_user:
+            if used.get(owner_id, 0) < own.get(owner_id, {}).get("max_running", usual):
                 used[owner_id] = used.get(owner_id, 0) + 1
                 ready.append((task_id, priority))
         return ready

@@ -12,6 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
 from accounts import Actor, Identity
+from accounts.limits import limits_for
 from config import Config
 from database import Database, DatabaseBusy
 from tasks import lifecycle, store
@@ -57,7 +58,7 @@ class Tasks:
     ) -> tuple[str, bool]:
         """Start a task; its id, and False when the idempotency key had started it before.
 
-        Raises what `prepare` does, and Conflict (resource busy).
+        Raises what `prepare` does, Conflict (resource busy), and Forbidden and RateLimited (the person's limits).
         """
         submission = self.prepare(identity, kind, params, **options)
         task_id, is_new = lifecycle.submit(self._database, identity, submission)
@@ -131,14 +132,8 @@ class Tasks:
         with self._database.read() as session:
             task, owner = store.find_task(session, task_id, identity)
             position = store.queue_position(session, task)
-        may = store.may_change(task, identity)
-        final = is_final(task.state)
-        allowed = {
-            "cancel": may and not final and task.cancel_requested_at is None,
-            "retry": may and final,
-            "share": may,
-        }
-        return {**store.snapshot(task, owner), "queue_position": position, "may": allowed}
+            may = store.allowed(task, identity, limits_for(session, identity))
+        return {**store.snapshot(task, owner), "queue_position": position, "may": may}
 
     def _startable(self, identity: Identity, kind: str) -> Job:
         job = find_job(kind)

@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, Select, and_, bindparam, func, or_, select
 from sqlalchemy.orm import Session
 
 from accounts import Identity, User
+from accounts.limits import PersonLimits
 from database import Database, rfc3339, utc_now
 from tasks.errors import Forbidden, NotFound
 from tasks.models import Artifact, LogLine, Task, TaskAttempt, TaskEvent
@@ -76,6 +77,16 @@ def audience(database: Database, task_id: str) -> Audience | None:
 def may_change(task: Task, identity: Identity) -> bool:
     """Whether this person may cancel, retry or share the task: its owner and admins."""
     return identity.is_admin or task.owner_id == identity.user_id
+
+
+def allowed(task: Task, identity: Identity, limits: PersonLimits) -> dict[str, bool]:
+    """What this person, whose limits these are, may do to the task now."""
+    may, final = may_change(task, identity), is_final(task.state)
+    return {
+        "cancel": may and limits.may_cancel and not final and task.cancel_requested_at is None,
+        "retry": may and limits.may_retry and final,
+        "share": may,
+    }
 
 
 def find_task(session: Session, task_id: str, identity: Identity) -> tuple[Task, str]:

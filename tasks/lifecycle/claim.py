@@ -9,8 +9,10 @@ from typing import Any
 from sqlalchemy import func, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
+from accounts.limits import default_running
+from accounts.models import UserLimits
 from database import Database, utc_now
-from tasks import events
+from tasks import events, queue_control
 from tasks.errors import LeaseLost
 from tasks.lifecycle.record import record, serialise
 from tasks.lifecycle.submission import initial_phases
@@ -21,7 +23,7 @@ from tasks.states import State
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How many tasks may run at once, in all and for one user."""
+    """How many tasks may run at once, in all and for a user for whom admins have set nothing else."""
 
     total: int
     per_user: int
@@ -44,7 +46,7 @@ class Claim:
 
 
 def claim(database: Database, task_id: str, worker: str, lease_s: float, limits: Limits, job: Job) -> Claim | None:
-    """Take a queued task for this worker; None if it is not to be had now (taken, cancelled, not due, over a limit)."""
+    """Take a queued task for this worker; None if it is not to be had now (taken, held, not due, over a limit)."""
     now = utc_now()
     running, owned = aliased(Task), aliased(Task)
     in_all = select(func.count()).select_from(running).where(running.state == State.RUNNING).scalar_subquery()
@@ -55,8 +57,13 @@ def claim(database: Database, task_id: str, worker: str, lease_s: float, limits:
         .correlate(Task)
         .scalar_subquery()
     )
+    own = select(UserLimits.max_running).where(UserLimits.user_id == Task.owner_id).correlate(Task).scalar_subquery()
     with database.write() as session:
         serialise(session)
+        if queue_control.read(session).holds(job.kind):
+            _give_back(session, task_id)
+            return None
+        per_user = func.coalesce(own, default_running(session, limits.per_user))
         taken = session.execute(
             update(Task)
             .where(
@@ -64,7 +71,7 @@ def claim(database: Database, task_id: str, worker: str, lease_s: float, limits:
                 Task.state == State.QUEUED,
                 or_(Task.retry_at.is_(None), Task.retry_at <= now),
                 in_all < limits.total,
-                of_owner < limits.per_user,
+                of_owner < per_user,
             )
             .values(
                 state=State.RUNNING,

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import math
 import uuid
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from accounts import Actor, Identity, audit
+from accounts.limits import PersonLimits, limits_for
 from database import Database, utc_now
 from tasks import events, store
-from tasks.errors import Conflict, IllegalTransition
+from tasks.errors import Conflict, Forbidden, IllegalTransition, RateLimited
+from tasks.lifecycle.control import refuse_in_maintenance
 from tasks.lifecycle.record import record, serialise
 from tasks.models import Task
 from tasks.registry import Job
 from tasks.states import ACTIVE, Priority, State, Visibility, is_final
+
+NO_CANCEL = "An admin has set that you may not cancel tasks. Ask an admin to cancel it."
+NO_RETRY = "An admin has set that you may not run tasks again. Ask an admin."
+NO_TASKS = "An admin has set that you may not start tasks."
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +49,8 @@ class Submission:
 def submit(database: Database, identity: Identity, submission: Submission) -> tuple[str, bool]:
     """Store a new queued task. Returns its id, and False when the idempotency key named one that exists.
 
-    Raises Conflict while another active task holds the same resource (say, the same repository).
+    Raises Conflict while another active task holds the same resource (say, the same repository), Forbidden for what
+    the person's limits do not allow, and RateLimited when they have had their tasks of the day; during maintenance Unavailable.
     """
     try:
         with database.write() as session:
@@ -58,8 +66,12 @@ def submit_within(session: Session, identity: Identity, submission: Submission) 
     """The same in the caller's transaction, which is to be rolled back when this raises."""
     if (known := _earlier_submission(session, identity, submission)) is not None:
         return known, False
+    refuse_in_maintenance(session)
+    limits = limits_for(session, identity)
+    _refuse_without_right(submission, limits)
     _refuse_busy_resource(session, submission)
-    task = _new_task(identity, submission)
+    _refuse_beyond_day(session, identity, limits)
+    task = _new_task(identity, submission, limits)
     session.add(task)
     session.flush()
     if submission.retry_of:
@@ -94,7 +106,45 @@ def _refuse_busy_resource(session: Session, submission: Submission) -> None:
         )
 
 
-def _new_task(identity: Identity, submission: Submission) -> Task:
+def _refuse_without_right(submission: Submission, limits: PersonLimits) -> None:
+    if submission.retry_of and not limits.may_retry:
+        raise Forbidden(NO_RETRY)
+    if not limits.allows_priority(submission.priority):
+        raise Forbidden(
+            f"You may start tasks up to the priority {limits.highest_priority}, not {submission.priority}. "
+            "Choose another, or ask an admin."
+        )
+    if limits.tasks_per_day == 0:
+        raise Forbidden(NO_TASKS)
+
+
+def _refuse_beyond_day(session: Session, identity: Identity, limits: PersonLimits) -> None:
+    """A day is one of UTC; every task that was made counts, whatever became of it."""
+    if limits.tasks_per_day is None:
+        return
+    serialise(session)
+    now = utc_now()
+    today = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    made = select(func.count()).select_from(Task).where(Task.owner_id == identity.user_id, Task.created_at >= today)
+    if (session.scalar(made) or 0) < limits.tasks_per_day:
+        return
+    left_s = math.ceil((today + timedelta(days=1) - now).total_seconds())
+    hours, minutes = divmod(-(-left_s // 60), 60)
+    wait = f"{hours} h {minutes} min" if hours else f"{minutes} min"
+    tasks = "1 task" if limits.tasks_per_day == 1 else f"{limits.tasks_per_day:,} tasks"
+    raise RateLimited(
+        f"Your limit is {tasks} a day, and you have started as many today. You can go on at 00:00 UTC, in {wait}.",
+        retry_after_s=left_s,
+    )
+
+
+def _timeout_s(submission: Submission, limits: PersonLimits) -> float | None:
+    """The shorter of the job's and the person's; it stays the task's, whatever becomes of the limit."""
+    known = [each for each in (submission.timeout_s or submission.job.timeout_s, limits.timeout_s) if each]
+    return min(known) if known else None
+
+
+def _new_task(identity: Identity, submission: Submission, limits: PersonLimits) -> Task:
     now = utc_now()
     job = submission.job
     return Task(
@@ -113,7 +163,7 @@ def _new_task(identity: Identity, submission: Submission) -> Task:
         state=State.QUEUED,
         attempt=0,
         max_attempts=job.retry.max_attempts,
-        timeout_s=submission.timeout_s or job.timeout_s,
+        timeout_s=_timeout_s(submission, limits),
         created_at=now,
         queued_at=now,
         progress={"phases": initial_phases(job)},
@@ -153,6 +203,8 @@ def request_cancel(database: Database, identity: Identity, task_id: str, reason:
     now = utc_now()
     with database.write() as session:
         task, owner = store.find_changeable_task(session, task_id, identity)
+        if not limits_for(session, identity).may_cancel:
+            raise Forbidden(NO_CANCEL)
         session.refresh(task, with_for_update=True)
         if is_final(task.state):
             raise Conflict(f"This task has already ended: it is {task.state}.", details={"state": task.state})

@@ -17,8 +17,9 @@ from sqlalchemy.orm import Session
 
 from accounts import Identity, identity_of
 from database import Database, rfc3339
+from tasks import queue_control
 from tasks.cron import Cron
-from tasks.errors import Conflict, InvalidParams, TaskroomError
+from tasks.errors import Conflict, Forbidden, InvalidParams, RateLimited, TaskroomError, Unavailable
 from tasks.lifecycle import Submission, submit_within
 from tasks.lifecycle.record import serialise
 from tasks.schedules.models import Schedule
@@ -50,9 +51,11 @@ class Firing:
         self._tasks = tasks
 
     def fire_due(self, now: datetime) -> list[str]:
-        """Deal with every schedule that is due; the tasks that were started."""
+        """Deal with every schedule that is due; the tasks that were started. During maintenance they stay due."""
         query = select(Schedule).where(Schedule.active.is_(True), Schedule.next_run_at <= now)
         with self._database.read() as session:
+            if queue_control.read(session).maintenance:
+                return []
             due = session.scalars(query.order_by(Schedule.next_run_at).limit(AT_ONCE)).all()
         started = [task_id for schedule in due if (task_id := self._deal_with(schedule, now)) is not None]
         for task_id in started:
@@ -89,6 +92,12 @@ class Firing:
             with self._database.write() as session:
                 self._hold_back(session, schedule, busy.message, now)
             return None
+        except Unavailable:  # maintenance has just begun: it stays due
+            return None
+        except (Forbidden, RateLimited) as refusal:  # the owner's limits
+            with self._database.write() as session:
+                _move(session, schedule, _outcome(schedule, now, "refused", refusal.message))
+            return None
 
     def _prepare(self, schedule: Schedule) -> _Ready:
         """Check what is to be started, before any lock is taken: that may touch disks."""
@@ -118,7 +127,7 @@ class Firing:
         self, session: Session, schedule: Schedule, ready: _Ready, is_missed: bool, now: datetime
     ) -> str | None:
         if is_missed and not schedule.catch_up:
-            words = f"It was due at {rfc3339(schedule.next_run_at)}, when no scheduler ran."
+            words = f"It was due at {rfc3339(schedule.next_run_at)}, when nothing could be started."
             _move(session, schedule, _outcome(schedule, now, "missed", words))
             return None
         if ready.identity is None or ready.submission is None:

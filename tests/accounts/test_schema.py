@@ -11,7 +11,10 @@ from sqlalchemy.exc import DBAPIError
 from accounts import COMMAND_LINE, User, audit
 from database import Base, Database
 
-TABLES = {"users", "login_sessions", "api_tokens", "setup_tokens", "login_throttle", "audit_log"}
+TABLES = {
+    "users", "login_sessions", "api_tokens", "setup_tokens", "login_throttle", "audit_log", "password_links",
+    "user_limits",
+}  # fmt: skip
 
 
 @pytest.mark.req("K2")
