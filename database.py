@@ -66,6 +66,11 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
+def is_sqlite(url: str) -> bool:
+    """Whether this is the address of an SQLite file."""
+    return make_url(url).get_backend_name() == "sqlite"
+
+
 def utc_now() -> datetime:
     """This moment, aware, cut to milliseconds: what is stored equals what is announced."""
     now = datetime.now(UTC)
@@ -82,14 +87,14 @@ def rfc3339(moment: datetime | None) -> str | None:
 class Database:
     """Sessions on one database, safe to use from many threads or green threads.
 
-    `pooled=False` keeps no connection between transactions, which is what a process that forks needs; `pooled=True`
-    keeps a few open. SQLite runs in WAL mode with synchronous=NORMAL: a crash of any process loses nothing, a power cut
+    `pooled=True` keeps a few connections open between transactions, `pooled=False` none. A process that forks keeps none
+    of SQLite, and calls `after_fork` in the child. SQLite runs in WAL mode with synchronous=NORMAL: a crash of any process loses nothing, a power cut
     may lose the last moments but never the file.
     """
 
     def __init__(self, url: str, *, pooled: bool = True) -> None:
         self.url = url
-        self.is_sqlite = make_url(url).get_backend_name() == "sqlite"
+        self.is_sqlite = is_sqlite(url)
         self.engine = self._make_engine(url, pooled)
         self._writer = self.engine.execution_options(taskroom_patience_s=WRITE_LOCK_TIMEOUT_S)
         self._hasty_writer = self.engine.execution_options(taskroom_patience_s=0.0)

@@ -21,7 +21,7 @@ from rq.job import Job as RqJob
 from rq.worker import WorkerStatus
 
 from config import Config
-from database import Database
+from database import Database, is_sqlite
 from delivery.announcer import TailAnnouncer
 from delivery.event_log import EventLog, connect
 from tasks.queue import queue_name, task_id_of
@@ -126,7 +126,7 @@ def run_worker(config: Config, number: int = 1) -> None:
     load_jobs(config.job_modules)
     prepare_jobs(config)
     _adopt_orphans()
-    database = Database(config.database_url, pooled=False)
+    database = Database(config.database_url, pooled=not is_sqlite(config.database_url))
     client = connect(config.requires_redis_url, timeout_s=None)
     name = f"worker-{number}@{socket.gethostname().split('.')[0]}:{os.getpid()}"
     station = Station(config, database, name)
