@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 CHECKOUT = Path(__file__).resolve().parent
 MIN_SECRET_LENGTH = 32
@@ -43,6 +43,18 @@ class Captions:
     timeout_s: float
     classifier_dir: Path | None
     upload_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """Through which server mail is sent. `security` is `tls` (from the first byte), `starttls` or `none`."""
+
+    host: str
+    port: int
+    user: str | None
+    password: str | None = field(repr=False)
+    security: str
+    sender: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +91,9 @@ class Config:
     free_commands: bool
     trace_public_keys: Path | None
     captions: Captions
+    public_url: str | None
+    webhook_hosts: tuple[str, ...]
+    mail: Mail | None
 
     @classmethod
     def from_env(
@@ -139,11 +154,19 @@ class Config:
                 "TRACE_PUBLIC_KEYS", None, _existing_file, "the path of an existing PEM file"
             ),
             captions=reader.captions(),
+            public_url=reader.checked("PUBLIC_URL", None, _public_url, "an http:// or https:// address without a path"),
+            webhook_hosts=reader.webhook_hosts(),
+            mail=reader.mail(),
         )
 
     def with_redis(self, redis_url: str) -> Config:
         """The same settings on this Redis: for the embedded server, whose address is known once it runs."""
         return replace(self, redis_url=redis_url)
+
+    @property
+    def own_url(self) -> str:
+        """Where people find this server, for links that leave it."""
+        return self.public_url or f"http://{self.host}:{self.port}"
 
     @property
     def requires_redis_url(self) -> str:
@@ -277,6 +300,40 @@ class _Reader:
                     raise ConfigError(f"{name}: expected a value, since {kind} is set up as a captioner, got nothing")
         return found
 
+    def webhook_hosts(self) -> tuple[str, ...]:
+        hosts = tuple(host.lower().rstrip("/") for host in self.words("WEBHOOK_ALLOWED_HOSTS"))
+        for host in hosts:
+            plain = host.removeprefix("https://").removeprefix("http://")
+            if not plain or any(mark in plain for mark in ("/", "@", "*", "?", "#")):
+                raise ConfigError(
+                    "WEBHOOK_ALLOWED_HOSTS: expected hosts like hooks.example.org, hooks.example.org:9000 or "
+                    f"http://localhost:9000, got {host!r}"
+                )
+        return hosts
+
+    def mail(self) -> Mail | None:
+        url = self.checked("SMTP_URL", None, _smtp_url, "smtp://user:password@host:port or smtps://…")
+        host = self.raw("SMTP_HOST")
+        if url is not None and host is not None:
+            raise ConfigError("SMTP_URL: expected either it or SMTP_HOST, got both")
+        if url is None and host is None:
+            return None
+        starttls = self.choice("SMTP_STARTTLS", "on", ("on", "off")) == "on"
+        security = "tls" if url is not None and url.scheme == "smtps" else "starttls" if starttls else "none"
+        user, password = self.raw("SMTP_USER"), self.raw("SMTP_PASSWORD")
+        if url is not None:
+            user, password = (unquote(part) if part else None for part in (url.username, url.password))
+            port = url.port or (465 if security == "tls" else 587)
+        else:
+            port = self.number("SMTP_PORT", 587, 1, 65535, int)
+        if user and not password:
+            raise ConfigError("SMTP_PASSWORD: expected a value, since there is a user, got nothing")
+        for name, value in (("MAIL_FROM", self.raw("MAIL_FROM")), ("PUBLIC_URL", self.raw("PUBLIC_URL"))):
+            if value is None:
+                raise ConfigError(f"{name}: expected a value, since mail is set up, got nothing")
+        sender = self.checked("MAIL_FROM", "", _mail_address, "an address like taskroom@example.org")
+        return Mail((url.hostname if url is not None else host) or "", port, user, password, security, sender)
+
     def directory(self, name: str) -> Path | None:
         value = self.raw(name)
         if value is not None and not Path(value).expanduser().is_dir():
@@ -354,6 +411,29 @@ def _model_server(value: str) -> str:
     if parts.scheme not in ("http", "https") or not parts.hostname or not is_plain or parts.port == 0:
         raise ValueError
     return value.rstrip("/")
+
+
+def _public_url(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.path not in ("", "/"):
+        raise ValueError
+    if parts.query or parts.fragment or not value.isprintable() or " " in value:
+        raise ValueError
+    return value.rstrip("/")
+
+
+def _smtp_url(value: str) -> SplitResult:
+    parts = urlsplit(value)
+    if parts.scheme not in ("smtp", "smtps") or not parts.hostname or parts.path not in ("", "/") or parts.port == 0:
+        raise ValueError
+    return parts
+
+
+def _mail_address(value: str) -> str:
+    name, _, domain = value.rpartition("@")
+    if not name or not domain or not value.isprintable() or any(mark in value for mark in ' <>,;:"()[]'):
+        raise ValueError
+    return value
 
 
 def _existing_file(value: str) -> Path:
