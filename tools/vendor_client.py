@@ -1,7 +1,8 @@
-"""Copies the official Socket.IO client out of node_modules into static/vendor, where the pages load it from.
+"""Copies the browser's libraries out of node_modules into static/vendor, where the pages load them from.
 
-Rule: the pages need no CDN and no build step, so what is served is npm's own minified file, less the line that
-names a source map which is not there (browsers would ask for it and log a 404).
+Rule: the pages need no CDN and no build step, so what is served are npm's own minified files, less the line that
+names a source map which is not there (browsers would ask for it and log a 404). uPlot is minified only as a script
+that sets a variable: one line more makes a module of it.
 """
 
 from __future__ import annotations
@@ -14,7 +15,10 @@ ROOT = Path(__file__).resolve().parent.parent
 FILES = {
     "socket.io-client/dist/socket.io.esm.min.js": "socket.io.esm.min.js",
     "socket.io-client/dist/socket.io.min.js": "socket.io.min.js",
+    "uplot/dist/uPlot.iife.min.js": "uplot.esm.min.js",
+    "uplot/dist/uPlot.min.css": "uplot.min.css",
 }
+EXPORTS = {"uplot.esm.min.js": "export default uPlot;\n"}
 
 
 def main() -> None:
@@ -22,9 +26,11 @@ def main() -> None:
     vendor.mkdir(parents=True, exist_ok=True)
     for source, name in FILES.items():
         text = (modules / source).read_text(encoding="utf-8")
-        (vendor / name).write_text(re.sub(r"\n?//# sourceMappingURL=\S+\s*$", "\n", text), encoding="utf-8")
-    version = json.loads((modules / "socket.io-client" / "package.json").read_text(encoding="utf-8"))["version"]
-    print(f"Socket.IO client {version} is in static/vendor")
+        served = re.sub(r"\n?//# sourceMappingURL=\S+\s*$", "\n", text) + EXPORTS.get(name, "")
+        (vendor / name).write_text(served, encoding="utf-8")
+    for package in sorted({source.split("/")[0] for source in FILES}):
+        version = json.loads((modules / package / "package.json").read_text(encoding="utf-8"))["version"]
+        print(f"{package} {version} is in static/vendor")
 
 
 if __name__ == "__main__":
