@@ -10,9 +10,10 @@ from sqlalchemy import ColumnElement, and_, delete, func, select
 
 from database import Database
 from tasks.models import Artifact, LogLine, Task, TaskAttempt, TaskEvent
+from tasks.notes import TaskNote
 from tasks.states import FINAL
 
-HISTORY = (LogLine, TaskEvent, TaskAttempt, Artifact)
+HISTORY = (LogLine, TaskEvent, TaskAttempt, Artifact, TaskNote)
 
 
 class Ended(NamedTuple):
