@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -45,6 +45,14 @@ class RetryPolicy:
 
 
 @dataclass(frozen=True, slots=True)
+class Review:
+    """What a completed task leaves for a person to decide: "34 captions wait for your review", and the page for it."""
+
+    title: str
+    href: str
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
     """A registered function with all that people and machines need to know to start it.
 
@@ -52,6 +60,7 @@ class Job:
     with them; `audited` gives what the audit log keeps of a start, or None; `prepare` raises ConfigError at the start
     of a process whose installation cannot run the job. A job with `timeout_grace_s` keeps its limit itself and is
     ended by force only so much later. `forget` removes what tasks left outside their own rows, before those go.
+    `review` says what a completed task, by its id and results, leaves for a person to decide, or None.
     """
 
     kind: str
@@ -74,6 +83,7 @@ class Job:
     timeout_grace_s: float = 0.0
     prepare: Callable[[Config], Any] | None = None
     forget: Callable[[Config, Database, Sequence[str]], int] | None = None
+    review: Callable[[str, Mapping[str, Any]], Review | None] | None = None
 
     def validated(self, raw: dict[str, Any], config: Config) -> BaseModel:
         """The parameters as the job's own model, or InvalidParams with a sentence for each wrong field."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy.exc import DBAPIError
@@ -26,7 +27,7 @@ from jobs.caption_images.wording import caption_from
 from jobs.repository.sources import SourceRefused, resolve_local
 from tasks.context import JobContext
 from tasks.errors import JobFailed, Retryable
-from tasks.registry import Phase, RetryPolicy, job
+from tasks.registry import Phase, RetryPolicy, Review, job
 
 PHASES = (
     Phase("find", "Find images", 3),
@@ -39,6 +40,13 @@ LONGEST_WAIT_S = 20.0
 LOST_BEFORE_HASTE = 3
 TICK_S = 0.1
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+def review_of(task_id: str, results: Mapping[str, Any]) -> Review | None:
+    """The captions that now wait for a person."""
+    number = results.get("captions_generated") or 0
+    waits = f"{number:,} caption{' waits' if number == 1 else 's wait'} for your review"
+    return Review(waits, f"/captions/{task_id}") if number else None
 
 
 @job(
@@ -55,6 +63,7 @@ DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
     resource_for=resource_for,
     check=check_params,
     forget=forget,
+    review=review_of,
 )
 def caption_images(ctx: JobContext, params: CaptionParams) -> dict[str, Any]:
     """Describe the images and return the sums of PROTOCOL.md section 10. Raises Retryable and JobFailed."""

@@ -39,3 +39,26 @@ def upgrade() -> None:
     op.create_index("ix_notifications_unread", "notifications", ["user_id", "read_at"])
     op.create_index("ix_notifications_unannounced", "notifications", ["announced_at", "id"])
     op.create_index("ix_notifications_unrouted", "notifications", ["routed_at", "id"])
+    once = sa.text("task_id IS NOT NULL AND type IN ('finished', 'failed', 'cancelled', 'needs_review')")
+    op.create_index(
+        "uq_notifications_end",
+        "notifications",
+        ["task_id", "user_id", "type"],
+        unique=True,
+        sqlite_where=once,
+        postgresql_where=once,
+    )
+    op.create_table(
+        "notification_preferences",
+        sa.Column("user_id", sa.Integer, sa.ForeignKey("users.id"), primary_key=True, autoincrement=False),
+        sa.Column("muted_types", sa.JSON, nullable=False),
+        sa.Column("muted_kinds", sa.JSON, nullable=False),
+        sa.Column("updated_at", UtcDateTime, nullable=False),
+    )
+    op.create_table(
+        "task_followers",
+        sa.Column("task_id", sa.String(36), sa.ForeignKey("tasks.id", ondelete="CASCADE"), primary_key=True),
+        sa.Column("user_id", sa.Integer, sa.ForeignKey("users.id"), primary_key=True),
+        sa.Column("wants", sa.Boolean, nullable=False),
+    )
+    op.create_index("ix_task_followers_user_id", "task_followers", ["user_id"])

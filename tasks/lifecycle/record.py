@@ -1,4 +1,5 @@
-"""What each transition writes in its own transaction: the event that tells of it, and our own log lines."""
+"""What each transition writes in its own transaction: the event that tells of it, the notifications of an end, and our
+own log lines."""
 
 from __future__ import annotations
 
@@ -11,6 +12,7 @@ from sqlalchemy.orm import Session
 from database import utc_now
 from tasks import events, store
 from tasks.models import LogLine, Task, TaskEvent
+from tasks.notices.ends import tell_end
 from tasks.states import State
 
 CLAIM_LOCK = 7254002
@@ -23,7 +25,7 @@ def serialise(session: Session) -> None:
 
 
 def record(session: Session, task_id: str, name: str) -> None:
-    """Append the event that tells what the task has just become."""
+    """Append the event that tells what the task has just become, and tell people of an end."""
     session.flush()
     row = store.load_task(session, task_id)
     assert row is not None
@@ -39,6 +41,8 @@ def record(session: Session, task_id: str, name: str) -> None:
             at=utc_now(),
         )
     )
+    if name in events.FINAL_EVENTS:
+        tell_end(session, row[0])
 
 
 def note(session: Session, task_id: str, attempt: int, level: str, words: str) -> None:

@@ -1,14 +1,16 @@
-"""The tables of notifications."""
+"""The tables of notifications: what people were told, what they want to be told, and who asked about which task."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Index, String, Text
+from sqlalchemy import JSON, Boolean, ForeignKey, Index, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from database import Base, UtcDateTime
 from tasks.models import BigId
+
+ONCE = text("task_id IS NOT NULL AND type IN ('finished', 'failed', 'cancelled', 'needs_review')")
 
 
 class Notification(Base):
@@ -20,6 +22,15 @@ class Notification(Base):
         Index("ix_notifications_unread", "user_id", "read_at"),
         Index("ix_notifications_unannounced", "announced_at", "id"),
         Index("ix_notifications_unrouted", "routed_at", "id"),
+        Index(
+            "uq_notifications_end",
+            "task_id",
+            "user_id",
+            "type",
+            unique=True,
+            sqlite_where=ONCE,
+            postgresql_where=ONCE,
+        ),
     )
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True)
@@ -41,3 +52,25 @@ class Notification(Base):
     """When it went to the person's open tabs; null until then."""
     routed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     """When it was handed to the person's webhooks and mail; null until then."""
+
+
+class NotificationPreferences(Base):
+    """What a person does not want to be told. Without a row, everything is told."""
+
+    __tablename__ = "notification_preferences"
+
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"), primary_key=True)
+    muted_types: Mapped[list[str]] = mapped_column(JSON)
+    muted_kinds: Mapped[list[str]] = mapped_column(JSON)
+    updated_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class TaskFollower(Base):
+    """What a person said of one task: tell me of its end, even if I muted its like, or do not."""
+
+    __tablename__ = "task_followers"
+    __table_args__ = (Index("ix_task_followers_user_id", "user_id"),)
+
+    task_id: Mapped[str] = mapped_column(ForeignKey("tasks.id", ondelete="CASCADE"), primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"), primary_key=True)
+    wants: Mapped[bool] = mapped_column(Boolean)

@@ -1,0 +1,81 @@
+"""Who is told of a task's end, and in which words. Called in the transaction that makes the state final."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from accounts import User
+from tasks.errors import NotFound
+from tasks.models import Task
+from tasks.notices.making import Notice, notify_all
+from tasks.notices.models import TaskFollower
+from tasks.registry import Review, find_job
+from tasks.states import State, Visibility
+from tasks.words import measured, summary
+
+log = logging.getLogger("taskroom.notices")
+
+
+def tell_end(session: Session, task: Task) -> None:
+    """Tell its owner, and who followed it and may still see it; of a cancel, only those who did not ask for it.
+
+    The task's row has been written in this transaction: whoever follows it at this moment comes before or too late.
+    """
+    usual = _notice(task)
+    told = [person for person in _people(session, task) if not _asked_for_it(task, person.username)]
+    may_review = [each.id for each in told if each.id == task.owner_id or each.role == "admin"]
+    review = _review(task) if may_review else None
+    if review is None:
+        notify_all(session, [each.id for each in told], usual)
+        return
+    text = f"{task.title}. Took {measured(task.duration_ms)}."
+    notify_all(
+        session, may_review,
+        replace(usual, type="needs_review", level="info", title=review.title, text=text, href=review.href),
+    )  # fmt: skip
+    notify_all(session, [each.id for each in told if each.id not in may_review], usual)
+
+
+def _people(session: Session, task: Task) -> list[User]:
+    followers = select(TaskFollower.user_id).where(TaskFollower.task_id == task.id, TaskFollower.wants.is_(True))
+    concerned = followers.union(select(User.id).where(User.id == task.owner_id))
+    people = session.scalars(select(User).where(User.id.in_(concerned)))
+    is_open = task.visibility == Visibility.EVERYONE
+    return [each for each in people if is_open or each.id == task.owner_id or each.role == "admin"]
+
+
+def _asked_for_it(task: Task, username: str) -> bool:
+    return task.state == State.CANCELLED and task.cancelled_by == username
+
+
+def _notice(task: Task) -> Notice:
+    about = {"task_id": task.id, "kind": task.kind, "href": f"/tasks/{task.id}"}
+    if task.state == State.FAILED:
+        why = task.error or "The job ended without saying why."
+        return Notice("failed", "error", f"{task.title} failed", why, **about)
+    if task.state == State.CANCELLED:
+        by = f"By {task.cancelled_by or 'somebody'}"
+        why = f"{by}: “{task.cancel_reason}”." if task.cancel_reason else f"{by}."
+        return Notice("cancelled", "info", f"{task.title} was cancelled", why, **about)
+    said = summary(task.results)
+    text = f"{said[:1].upper()}{said[1:]}. " if said else ""
+    level = "warning" if (task.results or {}).get("complete") is False else "success"
+    return Notice("finished", level, f"{task.title} is done", f"{text}Took {measured(task.duration_ms)}.", **about)
+
+
+def _review(task: Task) -> Review | None:
+    """What the job left for a person to decide; nothing a job says here may keep its task from ending."""
+    if task.state != State.COMPLETED:
+        return None
+    try:
+        ask = find_job(task.kind).review
+        return ask(task.id, task.results or {}) if ask else None
+    except NotFound:
+        return None
+    except Exception:
+        log.exception("what task %s leaves for review could not be said", task.id)
+        return None
