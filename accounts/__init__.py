@@ -10,6 +10,7 @@ from accounts.errors import (
     AccountError,
     InvalidUsername,
     LastAdmin,
+    LinkEnded,
     NoSuchAccount,
     SetupClosed,
     TooManyTries,
@@ -19,6 +20,7 @@ from accounts.errors import (
 )
 from accounts.identity import Identity, authenticate_session, authenticate_token, identity_of, revoked
 from accounts.models import ApiToken, AuditEntry, LoginSession, LoginThrottle, SetupToken, User
+from accounts.password_links import invite, make_link, open_link, use_link
 from accounts.passwords import hash_password, needs_rehash, password_problem, verify_password
 from accounts.sessions import end_all_sessions, end_session, list_sessions, purge_ended
 from accounts.setup import create_setup_token, make_first_admin, setup_expires_at
@@ -38,6 +40,7 @@ __all__ = [
     "Identity",
     "InvalidUsername",
     "LastAdmin",
+    "LinkEnded",
     "LoginSession",
     "LoginThrottle",
     "NoSuchAccount",
@@ -64,12 +67,15 @@ __all__ = [
     "has_users",
     "hash_password",
     "identity_of",
+    "invite",
     "list_sessions",
     "list_tokens",
     "list_users",
     "make_first_admin",
+    "make_link",
     "name_key",
     "needs_rehash",
+    "open_link",
     "password_problem",
     "purge_ended",
     "revoke_token",
@@ -79,5 +85,6 @@ __all__ = [
     "set_role",
     "setup_expires_at",
     "sign_in",
+    "use_link",
     "verify_password",
 ]

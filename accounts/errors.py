@@ -58,6 +58,12 @@ class SetupClosed(AccountError):
     code, status = "not_found", 410
 
 
+class LinkEnded(AccountError):
+    """The link for a new password was used, has ended, or its person is disabled."""
+
+    code, status = "not_found", 410
+
+
 class WrongLogin(AccountError):
     """User name or password is not right. Never says which."""
 

@@ -16,6 +16,8 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from accounts.errors import WeakPassword
 from accounts.usernames import name_key
 
+NO_PASSWORD = "!"  # noqa: S105  # no hash is written so
+"""in place of a hash: this person has not chosen a password yet"""
 MIN_PASSWORD_LENGTH = 10
 MAX_PASSWORD_LENGTH = 1024
 
@@ -39,10 +41,10 @@ def hash_password(password: str) -> str:
 
 
 def verify_password(password_hash: str | None, password: str) -> bool:
-    """Whether the password is right; takes the same time without a hash, which is how unknown users are checked."""
+    """Whether the password is right; takes the same time for whoever has none, and without a hash for nobody at all."""
     if len(password) > MAX_PASSWORD_LENGTH:
         password = ""
-    if password_hash is None:
+    if password_hash is None or password_hash == NO_PASSWORD:
         _hasher.hash(_form(password))
         return False
     try:

@@ -45,7 +45,13 @@ def start_session(
 
 
 def end_session(
-    db: Database, session_id: int, actor: Actor, *, owner_id: int | None = None, action: str = "session.ended"
+    db: Database,
+    session_id: int,
+    actor: Actor,
+    *,
+    owner_id: int | None = None,
+    action: str = "session.ended",
+    reason: str | None = None,
 ) -> None:
     """End one login; its cookie is dead from now on and its sockets are closed.
 
@@ -60,13 +66,14 @@ def end_session(
             raise NoSuchAccount("This session has ended already.")
         user_id = row.user_id
         session.delete(row)
-        record(
-            session, action, f"user:{session.get_one(User, user_id).username}", actor, before={"session": session_id}
-        )
+        subject = f"user:{session.get_one(User, user_id).username}"
+        record(session, action, subject, actor, reason=reason, before={"session": session_id})
     effects.announce_revocation(user_id, session_id=session_id)
 
 
-def end_all_sessions(db: Database, user_id: int, actor: Actor, *, keep_session_id: int | None = None) -> int:
+def end_all_sessions(
+    db: Database, user_id: int, actor: Actor, *, keep_session_id: int | None = None, reason: str | None = None
+) -> int:
     """End every login of the user, or every other one than `keep_session_id`; gives how many.
 
     Raises NoSuchAccount for an unknown user.
@@ -74,7 +81,8 @@ def end_all_sessions(db: Database, user_id: int, actor: Actor, *, keep_session_i
     with db.write() as session:
         user = locked_user(session, user_id)
         ended = close_sessions(session, user, keep_session_id=keep_session_id)
-        record(session, "session.all_ended", f"user:{user.username}", actor, before={"sessions": len(ended)})
+        before = {"sessions": len(ended)}
+        record(session, "session.all_ended", f"user:{user.username}", actor, reason=reason, before=before)
     if keep_session_id is None:
         effects.announce_revocation(user_id)
     else:

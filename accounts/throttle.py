@@ -50,7 +50,7 @@ def counts_for(folded_name: str, address: str, *, is_known_address: bool) -> lis
         return [Count(_digest(f"known:{folded_name}@{address}"), FREE_TRIES_PER_NAME)]
     counts = [Count(_digest(f"user:{folded_name}"), FREE_TRIES_PER_NAME)]
     if address:
-        counts.append(Count(_digest(f"address:{_network(address)}"), FREE_TRIES_PER_ADDRESS))
+        counts.append(Count(_digest(f"address:{network(address)}"), FREE_TRIES_PER_ADDRESS))
     return sorted(counts, key=lambda count: count.key)
 
 
@@ -105,7 +105,7 @@ def _locked_row(session: Session, count: Count, now: datetime) -> LoginThrottle:
     return session.scalars(select(LoginThrottle).where(LoginThrottle.key == count.key).with_for_update()).one()
 
 
-def _network(address: str) -> str:
+def network(address: str) -> str:
     """The part of an address that one guesser holds: all of IPv4, the /64 of IPv6."""
     try:
         parsed = ipaddress.ip_address(address)

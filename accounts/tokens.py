@@ -86,7 +86,9 @@ def create_token(
     return row, token
 
 
-def revoke_token(db: Database, token_id: int, actor: Actor, *, owner_id: int | None = None) -> None:
+def revoke_token(
+    db: Database, token_id: int, actor: Actor, *, owner_id: int | None = None, reason: str | None = None
+) -> None:
     """End a token now and close what it has open; doing it twice is harmless.
 
     With `owner_id`, a token of anybody else is refused as NoSuchAccount, exactly like an unknown one.
@@ -99,7 +101,8 @@ def revoke_token(db: Database, token_id: int, actor: Actor, *, owner_id: int | N
         if not was_revoked:
             row.revoked_at = utc_now()
             owner = session.get_one(User, user_id).username
-            record(session, "token.revoked", f"user:{owner}", actor, before={"token": row.id, "name": row.name})
+            before = {"token": row.id, "name": row.name}
+            record(session, "token.revoked", f"user:{owner}", actor, reason=reason, before=before)
     if not was_revoked:
         effects.announce_revocation(user_id, token_id=token_id)
 

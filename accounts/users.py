@@ -11,21 +11,23 @@ from sqlalchemy.orm import Session
 from accounts import effects
 from accounts.audit import Actor, record
 from accounts.errors import AccountError, LastAdmin, NoSuchAccount, UsernameTaken
-from accounts.models import ROLES, SetupToken, User
+from accounts.models import ROLES, PasswordLink, SetupToken, User
 from accounts.passwords import hash_password, require_good_password
 from accounts.sessions import close_sessions, locked_user
 from accounts.usernames import clean_username, name_key
 from database import Database, utc_now
 
 
-def create_user(db: Database, username: str, password: str, actor: Actor, *, role: str = "user") -> User:
+def create_user(
+    db: Database, username: str, password: str, actor: Actor, *, role: str = "user", reason: str | None = None
+) -> User:
     """Make an account; an open setup link ends with the first one.
 
     Raises InvalidUsername, WeakPassword or UsernameTaken.
     """
     shown, password_hash = prepare_user(username, password)
     with db.write() as session:
-        return add_user(session, shown, password_hash, actor, role=role)
+        return add_user(session, shown, password_hash, actor, role=role, reason=reason)
 
 
 def prepare_user(username: str, password: str) -> tuple[str, str]:
@@ -35,7 +37,9 @@ def prepare_user(username: str, password: str) -> tuple[str, str]:
     return shown, effects.offload(hash_password, password)
 
 
-def add_user(session: Session, shown: str, password_hash: str, actor: Actor, *, role: str) -> User:
+def add_user(
+    session: Session, shown: str, password_hash: str, actor: Actor, *, role: str, reason: str | None = None
+) -> User:
     """Add a prepared user in the caller's transaction. Raises UsernameTaken, after which it can only be rolled back."""
     _require_role(role)
     user = User(username=shown, name_key=name_key(shown), password_hash=password_hash, role=role)
@@ -46,7 +50,7 @@ def add_user(session: Session, shown: str, password_hash: str, actor: Actor, *, 
     except IntegrityError as error:
         raise UsernameTaken(f"There is a user called {shown} already.", field="username") from error
     session.execute(delete(SetupToken))
-    record(session, "user.created", f"user:{shown}", actor, after={"role": role})
+    record(session, "user.created", f"user:{shown}", actor, reason=reason, after={"role": role})
     return user
 
 
@@ -84,9 +88,11 @@ def set_active(db: Database, user_id: int, is_active: bool, actor: Actor, *, rea
         if not is_active:
             _require_other_admin(admins, user)
             close_sessions(session, user)
+            session.execute(delete(PasswordLink).where(PasswordLink.user_id == user.id))
         user.is_active = is_active
         action = "user.enabled" if is_active else "user.disabled"
-        record(session, action, f"user:{user.username}", actor, reason=reason)
+        change = {"before": {"active": not is_active}, "after": {"active": is_active}}
+        record(session, action, f"user:{user.username}", actor, reason=reason, **change)
     if not is_active:
         effects.announce_revocation(user_id)
 
@@ -131,7 +137,11 @@ def set_password(db: Database, user_id: int, password: str, actor: Actor, *, rea
 def replace_password(
     session: Session, user: User, password_hash: str, actor: Actor, *, reason: str | None = None
 ) -> None:
-    """Store a new hash and end the user's logins in the caller's transaction; the caller announces the revocation."""
+    """Store a new hash and end the user's logins in the caller's transaction; the caller announces the revocation.
+
+    A link for a new password ends, too: whoever has it might not be who has just chosen one.
+    """
+    session.execute(delete(PasswordLink).where(PasswordLink.user_id == user.id))
     user.password_hash = password_hash
     user.password_changed_at = utc_now()
     close_sessions(session, user)
