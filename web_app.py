@@ -47,6 +47,7 @@ from delivery.refusals import Refusals
 from delivery.rooms import Rooms
 from delivery.sockets import Sockets
 from delivery.subscriber import Subscriber
+from delivery.visitors import Visitors
 from door import Door, refuse, watched
 from extensions import on_revocation, socketio
 from logs import set_up_logs
@@ -58,6 +59,7 @@ from tasks.lifecycle import Limits
 from tasks.queue import TaskQueue
 from tasks.registry import load_jobs, prepare_jobs
 from tasks.service import Tasks
+from tasks.sharing import Sharing
 from websocket_progress_handler import (
     METRICS_INTERVAL_S,
     SWEEP_S,
@@ -96,6 +98,8 @@ class Taskroom:
     sockets: Sockets
     progress_handler: WebSocketProgressHandler
     dashboard: AdminDashboardWebSocket
+    sharing: Sharing
+    visitors: Visitors
     refusals: Refusals
     guard: Guard
     connections: Connections
@@ -179,10 +183,14 @@ def put_together(config: Config, refusals: Refusals) -> Taskroom:
     spawn = socketio.start_background_task
     subscriber = Subscriber(config.requires_redis_url, dispatch, lambda: tell_live(False), lambda: spawn(come_back))
     history = History(database, event_log, announcer)
-    rooms = Rooms(history, subscriber, fanout.target, spawn, lambda: time.sleep(0))
+    rooms = Rooms(
+        history, subscriber, lambda sid: visitors.target(sid, fanout.target(sid)), spawn, lambda: time.sleep(0)
+    )
     fanout.go_direct(guard, rooms.give_up, rooms.recover)
     sockets = Sockets(socketio, rooms, event_log, fanout.send, guard.end)
-    handler = WebSocketProgressHandler(socketio, sockets, rooms, tasks, database)
+    sharing = Sharing(database, config)
+    visitors = Visitors(sockets, rooms, database, sharing)
+    handler = WebSocketProgressHandler(socketio, sockets, rooms, tasks, database, visitors)
     sampler = Sampler(config, database, client, lambda: len(sockets.by_sid), lambda: room.about_this_process())
     dashboard = AdminDashboardWebSocket(socketio, sockets, rooms, event_log, sampler.sample)
     dispatch.serve(rooms, sockets, dashboard.receive)
@@ -210,6 +218,8 @@ def put_together(config: Config, refusals: Refusals) -> Taskroom:
         sockets,
         handler,
         dashboard,
+        sharing,
+        visitors,
         refusals,
         guard,
         connections,
@@ -242,6 +252,7 @@ def start_background(app: Flask) -> None:
         log.debug("the control channel is subscribed with the first connection")
     socketio.start_background_task(room.rooms.subscriber.run)
     socketio.start_background_task(_every, SWEEP_S, room.progress_handler.sweep_revoked)
+    socketio.start_background_task(_every, SWEEP_S, room.visitors.sweep)
     socketio.start_background_task(_every, TIDY_S, room.sockets.forget_gone)
     socketio.start_background_task(_every, METRICS_INTERVAL_S, room.dashboard.send_metrics)
     socketio.start_background_task(_every, SWEEP_S, room.guard.sweep)

@@ -20,9 +20,10 @@ from sqlalchemy.exc import SQLAlchemyError
 import accounts
 from database import Database, DatabaseBusy, rfc3339, utc_now
 from delivery.event_log import EventLog
-from delivery.namespaces import MAX_TASK_ID, Namespace, Payload, Requests
+from delivery.namespaces import JoinPayload, LogPayload, Namespace, Requests, TaskPayload
 from delivery.rooms import Rooms
 from delivery.sockets import LOGIN_ENDED, Connected, Sockets
+from delivery.visitors import Visitors
 from tasks import events, store
 from tasks.errors import Forbidden, RateLimited
 from tasks.service import Tasks
@@ -32,38 +33,27 @@ SWEEP_S = 0.5
 METRICS_INTERVAL_S = 5.0
 
 
-class TaskPayload(Payload):
-    """An event about one task."""
-
-    task_id: str = Field(min_length=1, max_length=MAX_TASK_ID)
-
-
-class JoinPayload(TaskPayload):
-    """`join_task`: what the client has seen, so that it gets the rest."""
-
-    last_seq: int | None = Field(default=None, ge=0, le=2**53)
-    epoch: str | None = Field(default=None, max_length=64)
-
-
 class CancelPayload(TaskPayload):
     """`cancel_task`."""
 
     reason: str | None = Field(default=None, max_length=500)
 
 
-class LogPayload(TaskPayload):
-    """`get_task_log`: lines from a number on."""
-
-    from_line: int = Field(default=1, ge=1, le=2**31)
-    limit: int = Field(default=500, ge=1, le=store.MAX_LOG_LINES)
-
-
 class WebSocketProgressHandler(Namespace):
     """Connections and task rooms."""
 
-    def __init__(self, socketio: SocketIO, sockets: Sockets, rooms: Rooms, tasks: Tasks, database: Database) -> None:
+    def __init__(
+        self,
+        socketio: SocketIO,
+        sockets: Sockets,
+        rooms: Rooms,
+        tasks: Tasks,
+        database: Database,
+        visitors: Visitors,
+    ) -> None:
         super().__init__(socketio, sockets, rooms, database)
         self._tasks = tasks
+        self._visitors = visitors
 
     def register(self) -> None:
         """Take the connections of the namespace `/`, and the task rooms' events."""
@@ -74,16 +64,27 @@ class WebSocketProgressHandler(Namespace):
         self._on("cancel_task", self.cancel_task, CancelPayload)
         self._on("get_task_log", self.get_task_log, LogPayload)
 
+    def _let_in(self, sid: str, environ: dict[str, Any], auth: Any) -> Connected:
+        if isinstance(auth, Mapping) and "share" in auth and not self._sockets.is_draining:
+            return self._visitors.let_in(sid, environ.get("REMOTE_ADDR", ""), auth["share"])
+        return super()._let_in(sid, environ, auth)
+
+    def _for_visitors(self, event: str) -> Callable[..., dict[str, Any]]:
+        return self._visitors.handler(event) or super()._for_visitors(event)
+
     def greet(self, connected: Connected) -> None:
         """`connected`: who you are here, and whether live events can arrive at all."""
-        identity = connected.identity
-        greeting = {
-            "user": {"id": identity.user_id, "username": identity.username, "role": identity.role},
+        identity, link = connected.identity, connected.link
+        user = {"id": identity.user_id, "username": identity.username, "role": identity.role}
+        greeting: dict[str, Any] = {
+            "user": user if link is None else None,
             "sid": connected.sid,
             "server_time": rfc3339(utc_now()),
             "protocol": PROTOCOL,
             "live": self._rooms.subscriber.is_live,
         }
+        if link is not None:
+            greeting["share"] = {"task_id": link.task_id, "expires_at": rfc3339(link.expires_at)}
         self._sockets.send(connected.sid, events.packet("connected", greeting))
 
     def join_task(self, connected: Connected, payload: JoinPayload) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from typing import Any
 from flask_login import current_user
 from flask_socketio import ConnectionRefusedError as RefuseConnection
 from flask_socketio import SocketIO
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 import accounts
 from accounts import Identity
@@ -36,6 +36,26 @@ class Payload(BaseModel):
     """What a client may send with an event; anything unknown is refused."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class TaskPayload(Payload):
+    """An event about one task."""
+
+    task_id: str = Field(min_length=1, max_length=MAX_TASK_ID)
+
+
+class JoinPayload(TaskPayload):
+    """`join_task`: what the client has seen, so that it gets the rest."""
+
+    last_seq: int | None = Field(default=None, ge=0, le=2**53)
+    epoch: str | None = Field(default=None, max_length=64)
+
+
+class LogPayload(TaskPayload):
+    """`get_task_log`: lines from a number on."""
+
+    from_line: int = Field(default=1, ge=1, le=2**31)
+    limit: int = Field(default=500, ge=1, le=store.MAX_LOG_LINES)
 
 
 def parse(model: type[Payload], sent: tuple[Any, ...]) -> Any:
@@ -81,6 +101,8 @@ class Requests:
         try:
             if connected is None:
                 raise Unauthenticated("This connection is not signed in.")
+            if connected.link is not None:
+                handle = self._for_visitors(event)
             arguments = () if payload is None else (parse(payload, sent),)
             return {"ok": True, **handle(connected, *arguments)}
         except TaskroomError as error:
@@ -90,6 +112,10 @@ class Requests:
             log.exception("event %s failed, reference %s", event, reference)
             words = f"The server met an error that it did not expect. Reference {reference}."
             return self._refuse(connected, event, TaskroomError(words))
+
+    def _for_visitors(self, event: str) -> Callable[..., dict[str, Any]]:
+        """What answers this event of a visitor, who came by a share link. Raises Forbidden, here for every event."""
+        raise Forbidden(f"A share link shows one task, and does not answer {event[:40]!r}.")
 
     def _refuse(self, connected: Connected | None, event: str, error: TaskroomError) -> dict[str, Any]:
         content = error_fields(error, event)
@@ -120,15 +146,20 @@ class Namespace(Requests):
     def handle_connect(self, sid: str, environ: dict[str, Any], auth: Any = None) -> None:
         """Let in whoever has a valid login session or API token; tell everybody else why not."""
         try:
-            identity = self._identify(environ, auth)
-            self._check_room(identity)
+            connected = self._let_in(sid, environ, auth)
         except TaskroomError as error:
             self._sockets.refused[error.code] = self._sockets.refused.get(error.code, 0) + 1
             content = {key: value for key, value in error_fields(error, None).items() if key != "event"}
             raise RefuseConnection(error.message, content) from None
-        connected = self.socket(sid, identity, environ.get("REMOTE_ADDR", ""))
         self._sockets.add(connected)
         self.greet(connected)
+
+    def _let_in(self, sid: str, environ: dict[str, Any], auth: Any) -> Connected:
+        if self._sockets.is_draining:
+            raise RateLimited("The server is restarting.", retry_after_s=2 + secrets.randbelow(4))
+        identity = self._identify(environ, auth)
+        self._check_room(identity)
+        return self.socket(sid, identity, environ.get("REMOTE_ADDR", ""))
 
     def greet(self, connected: Connected) -> None:
         """Say something to whoever has been let in."""
@@ -162,8 +193,6 @@ class Namespace(Requests):
             return identity
 
     def _check_room(self, identity: Identity) -> None:
-        if self._sockets.is_draining:
-            raise RateLimited("The server is restarting.", retry_after_s=2 + secrets.randbelow(4))
         if not identity.can("read"):
             raise Forbidden("This API token may not read.")
         if self._sockets.count_of(identity.user_id) >= CONNECTIONS_PER_USER:

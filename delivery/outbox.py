@@ -25,9 +25,11 @@ class Outgoing:
     `task_id` is set for the events of a task's room, `is_progress` for those that newer progress overtakes.
     """
 
-    __slots__ = ("_head", "for_scans", "frame", "is_progress", "task_id")
+    __slots__ = ("_head", "for_scans", "for_visitors", "frame", "is_progress", "task_id")
     for_scans: Outgoing | None
     """what it is for the namespace `/ws`; unset until somebody there gets it"""
+    for_visitors: Outgoing
+    """what it is for whoever came by a share link; unset until one of them gets it"""
 
     def __init__(self, packet: bytes, task_id: str | None = None, is_progress: bool = False) -> None:
         self.frame = frame(packet)

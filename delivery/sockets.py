@@ -20,6 +20,7 @@ from delivery.recent import Recent
 from delivery.rooms import Rooms
 from tasks import events
 from tasks.errors import TaskroomError, Unauthenticated
+from tasks.sharing import OpenLink
 
 log = logging.getLogger("taskroom.sockets")
 
@@ -30,13 +31,14 @@ LOGIN_ENDED = Unauthenticated("Your login has ended. Sign in again.")
 
 @dataclass(slots=True)
 class Connected:
-    """One open socket."""
+    """One open socket. `link` is set for a visitor's, whose `identity` may do nothing."""
 
     namespace: ClassVar[str] = "/"
     sid: str
     identity: Identity
     address: str
     since: float = field(default_factory=time.time)
+    link: OpenLink | None = None
 
 
 class Sockets:
@@ -56,6 +58,8 @@ class Sockets:
         self._end = end
         self.send = send
         self.by_sid: dict[str, Connected] = {}
+        self.visitors: dict[str, Connected] = {}
+        """those of them who came by a share link"""
         self.logins: Recent[str, Identity] = Recent(RECENT_S)
         """who came by API token a moment ago"""
         self.identities: Counter[Identity] = Counter()
@@ -67,10 +71,13 @@ class Sockets:
 
     def add(self, connected: Connected) -> None:
         """Remember a socket and listen to its user's feed."""
-        user_id = connected.identity.user_id
         self.by_sid[connected.sid] = connected
-        self.identities[connected.identity] += 1
         self.peak = max(self.peak, len(self.by_sid))
+        if connected.link is not None:
+            self.visitors[connected.sid] = connected
+            return
+        user_id = connected.identity.user_id
+        self.identities[connected.identity] += 1
         sids = self._of_user.setdefault(user_id, set())
         sids.add(connected.sid)
         if len(sids) == 1:
@@ -79,7 +86,7 @@ class Sockets:
     def remove(self, sid: str) -> None:
         """Forget a socket that is closed."""
         connected = self.by_sid.pop(sid, None)
-        if connected is None:
+        if self.visitors.pop(sid, None) or connected is None:
             return
         self.identities[connected.identity] -= 1
         if not self.identities[connected.identity]:

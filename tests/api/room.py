@@ -30,6 +30,7 @@ from tasks.lifecycle import Claim, Failure, Limits
 from tasks.queue import TaskQueue
 from tasks.registry import Phase, RetryPolicy, find_job
 from tasks.service import Tasks
+from tasks.sharing import Sharing
 from tests.fixtures.machine import ROOT
 
 PASSWORD = "correct-staple-9"
@@ -114,6 +115,7 @@ class Room:
             redis=self.redis,
             tasks=self.tasks,
             announcer=self.announcer,
+            sharing=Sharing(self.database, self.config),
         )
         session.register(app)
         pages.register(app)

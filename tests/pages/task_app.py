@@ -28,6 +28,7 @@ from tasks.models import LogLine, Task
 from tasks.queue import TaskQueue
 from tasks.registry import Phase, RetryPolicy, find_job, job
 from tasks.service import Tasks
+from tasks.sharing import Sharing
 from tests.fixtures.machine import ROOT
 
 KIND = "page_probe"
@@ -191,7 +192,11 @@ def build(config: Config, database: Database) -> House:
     queue = TaskQueue(database, client, config.redis_prefix, Limits(8, 8))
     app = Flask("web_app", root_path=str(ROOT))
     app.extensions["taskroom"] = SimpleNamespace(
-        config=config, database=database, redis=client, tasks=Tasks(config, database, announcer, queue)
+        config=config,
+        database=database,
+        redis=client,
+        tasks=Tasks(config, database, announcer, queue),
+        sharing=Sharing(database, config),
     )
     security.protect(app, config)
     session.register(app)
