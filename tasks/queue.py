@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 
 import redis
@@ -63,6 +63,19 @@ class TaskQueue:
         if lost:
             log.warning("%d task ids were lost on their way to a worker; they are sent again", len(lost))
         return len(lost)
+
+    def withdraw(self, task_ids: Collection[str]) -> int:
+        """Take these tasks out of the lines before the workers; how many stood there. Raises redis.RedisError.
+
+        Who has just taken one begins it all the same: only the claim decides.
+        """
+        wanted, taken = set(task_ids), 0
+        for queue in self.queues.values():
+            for job_id in queue.get_job_ids():
+                if job_id.rsplit("_", 1)[0] in wanted:
+                    queue.remove(job_id)
+                    taken += 1
+        return taken
 
     def _ready(self, batch: int) -> Sequence[tuple[str, str]]:
         """Waiting, due, unsent tasks that nothing holds, within the limits, in the order in which they go."""

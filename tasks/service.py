@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Any, TypedDict, TypeVar, Unpack
 
@@ -140,6 +140,20 @@ class Tasks:
         if job.admin_only and not identity.is_admin:
             raise Forbidden(f"Only admins may start {job.title!r}.")
         return job
+
+    def announce(self, task_id: str) -> None:
+        """Announce what was just stored of a task."""
+        self._announcer.announce(task_id)
+
+    def send_anew(self, task_ids: Sequence[str]) -> None:
+        """Announce waiting tasks whose place in line has changed, and send them to workers by the new one."""
+        for task_id in task_ids:
+            self._announcer.announce(task_id)
+        try:
+            self._queue.withdraw(task_ids)
+            self._queue.dispatch(batch=10)
+        except (redis.RedisError, SQLAlchemyError, DatabaseBusy) as error:
+            log.warning("%d tasks are sent anew later: %s", len(task_ids), type(error).__name__)
 
     def tell(self, task_id: str) -> None:
         """Announce a task that was just stored, and send it to a worker."""

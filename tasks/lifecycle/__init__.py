@@ -18,7 +18,15 @@ from tasks.lifecycle.ending import (
 )
 from tasks.lifecycle.record import event_data, final_event
 from tasks.lifecycle.removal import count_ended, ended_before, remove
-from tasks.lifecycle.submission import Submission, initial_phases, request_cancel, submit, submit_within
+from tasks.lifecycle.submission import (
+    Submission,
+    change_priority_within,
+    initial_phases,
+    request_cancel,
+    request_cancel_within,
+    submit,
+    submit_within,
+)
 
 __all__ = [
     "MAX_RESULTS_BYTES",
@@ -27,6 +35,7 @@ __all__ = [
     "Limits",
     "Submission",
     "begin_maintenance",
+    "change_priority_within",
     "claim",
     "claim_of",
     "complete",
@@ -45,6 +54,7 @@ __all__ = [
     "remove",
     "renew_lease",
     "request_cancel",
+    "request_cancel_within",
     "resume",
     "retry_later",
     "submit",

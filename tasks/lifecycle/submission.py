@@ -50,7 +50,8 @@ def submit(database: Database, identity: Identity, submission: Submission) -> tu
     """Store a new queued task. Returns its id, and False when the idempotency key named one that exists.
 
     Raises Conflict while another active task holds the same resource (say, the same repository), Forbidden for what
-    the person's limits do not allow, and RateLimited when they have had their tasks of the day; during maintenance Unavailable.
+    the person's limits do not allow, RateLimited when they have had their tasks of the day, and Unavailable during
+    maintenance.
     """
     try:
         with database.write() as session:
@@ -200,22 +201,44 @@ def request_cancel(database: Database, identity: Identity, task_id: str, reason:
     Asking again while it stops changes nothing. Returns the snapshot after it. Raises NotFound, Forbidden, Conflict
     (already ended).
     """
-    now = utc_now()
     with database.write() as session:
-        task, owner = store.find_changeable_task(session, task_id, identity)
-        if not limits_for(session, identity).may_cancel:
-            raise Forbidden(NO_CANCEL)
-        session.refresh(task, with_for_update=True)
-        if is_final(task.state):
-            raise Conflict(f"This task has already ended: it is {task.state}.", details={"state": task.state})
-        if task.cancel_requested_at is None:
-            asked = {"cancel_requested_at": now, "cancelled_by": identity.username, "cancel_reason": reason}
-            if task.state == State.QUEUED:
-                _cancel_queued(session, task, now, asked)
-            else:
-                _update_from(session, task, State.RUNNING, asked)
-                record(session, task_id, events.PROGRESS_UPDATE)
-        return store.snapshot(task, owner)
+        return request_cancel_within(session, identity, task_id, reason)
+
+
+def request_cancel_within(
+    session: Session, identity: Identity, task_id: str, reason: str | None, actor: Actor | None = None
+) -> dict[str, Any]:
+    """The same in the caller's transaction. What admins do to others' tasks is kept in the audit log, as is all that
+    comes with an `actor`.
+    """
+    task, owner = store.find_changeable_task(session, task_id, identity)
+    if not limits_for(session, identity).may_cancel:
+        raise Forbidden(NO_CANCEL)
+    session.refresh(task, with_for_update=True)
+    if is_final(task.state):
+        raise Conflict(f"This task has already ended: it is {task.state}.", details={"state": task.state})
+    if task.cancel_requested_at is None:
+        if actor is not None or identity.user_id != task.owner_id:
+            who = actor or Actor(identity.username, identity.user_id)
+            before, after = {"state": task.state}, {"cancel_requested": True}
+            audit.record(session, "task.cancelled", f"task:{task.id}", who, reason=reason, before=before, after=after)
+        asked = {"cancel_requested_at": utc_now(), "cancelled_by": identity.username, "cancel_reason": reason}
+        if task.state == State.QUEUED:
+            _cancel_queued(session, task, utc_now(), asked)
+        else:
+            _update_from(session, task, State.RUNNING, asked)
+            record(session, task_id, events.PROGRESS_UPDATE)
+    return store.snapshot(task, owner)
+
+
+def change_priority_within(session: Session, task: Task, priority: Priority) -> None:
+    """Let a waiting task wait in another line, where it keeps its place by age; it is to be sent to workers anew.
+
+    Raises IllegalTransition when it does not wait any more.
+    """
+    values = {"priority": priority, "priority_rank": priority.rank, "dispatched_at": None}
+    _update_from(session, task, State.QUEUED, values)
+    record(session, task.id, events.PROGRESS_UPDATE)
 
 
 def _cancel_queued(session: Session, task: Task, now: datetime, asked: dict[str, Any]) -> None:
