@@ -33,6 +33,8 @@ from redis.exceptions import RedisError
 import admin
 import api
 import pages
+from accounts import Actor
+from accounts.refused import note_refused
 from config import Config, ConfigError
 from connections import IDLE_FOR_S, Connections, Listener, most_connections
 from database import Database
@@ -191,6 +193,9 @@ def put_together(config: Config, refusals: Refusals) -> Taskroom:
     sharing = Sharing(database, config)
     visitors = Visitors(sockets, rooms, database, sharing)
     handler = WebSocketProgressHandler(socketio, sockets, rooms, tasks, database, visitors)
+    sockets.note_refused = lambda connected, subject: note_refused(
+        database, subject, Actor(connected.identity.username, connected.identity.user_id, connected.address or None)
+    )
     sampler = Sampler(config, database, client, lambda: len(sockets.by_sid), lambda: room.about_this_process())
     dashboard = AdminDashboardWebSocket(socketio, sockets, rooms, event_log, sampler.sample)
     dispatch.serve(rooms, sockets, dashboard.receive)

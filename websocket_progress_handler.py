@@ -190,7 +190,7 @@ class AdminDashboardWebSocket(Requests):
     def join_admin_dashboard(self, connected: Connected) -> dict[str, Any]:
         """Receive the dashboard's events; the first metrics come at once."""
         if not connected.identity.is_admin:
-            raise Forbidden("The dashboard is for admins.")
+            raise Forbidden("The dashboard is for admins.", refused="room:admin")
         with self._lock:
             self._members.add(connected.sid)
         with contextlib.suppress(RedisError):  # while Redis is away: subscribed when it is back

@@ -34,7 +34,8 @@ def _admins_only() -> ResponseReturnValue | None:
         answer: ResponseReturnValue = login_manager.unauthorized()
         return answer
     if not current_user.identity.is_admin:
-        raise NotFound("There is no such page, or you may not see it.")
+        page = f"page:{request.url_rule.rule}" if request.url_rule else "page:/admin"
+        raise NotFound("There is no such page, or you may not see it.", refused=page)
     return None
 
 

@@ -20,7 +20,7 @@ from api.rate_limits import RateLimits
 from config import Config
 from delivery.quick_redis import QuickRedis
 from tasks import events
-from tasks.errors import Unauthenticated
+from tasks.errors import Forbidden, Unauthenticated
 
 CHALLENGE = 'Bearer realm="Taskroom"'
 
@@ -79,6 +79,8 @@ def _view(each: Operation) -> Callable[..., Response]:
         identity = asker()
         if each.is_change:
             state().limits.count_user(identity.user_id)
+        if each.is_for_admins and not identity.is_admin:
+            raise Forbidden("Only admins may do this, and API tokens with the scope admin.", refused=f"api:{each.path}")
         answer = each.handler(_call(each, identity, path))
         if isinstance(answer, Response):
             return answer

@@ -91,6 +91,11 @@ class Operation:
         return " ".join((self.handler.__doc__ or "").split())
 
     @property
+    def is_for_admins(self) -> bool:
+        """Whether everybody else is refused, tokens without the scope `admin` among them: all below `/admin/`."""
+        return self.path.startswith(f"{PREFIX}/admin/")
+
+    @property
     def is_change(self) -> bool:
         """Whether it changes anything: then it needs the scope `write`, a CSRF token for cookies, and is limited."""
         return self.method not in ("GET", "HEAD")

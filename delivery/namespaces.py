@@ -23,7 +23,7 @@ from delivery.recent import Recent
 from delivery.rooms import Rooms
 from delivery.sockets import RECENT_S, Connected, Sockets, error_fields
 from tasks import store
-from tasks.errors import Forbidden, InvalidPayload, NotFound, RateLimited, TaskroomError, Unauthenticated
+from tasks.errors import Forbidden, InvalidPayload, RateLimited, TaskroomError, Unauthenticated
 
 log = logging.getLogger("taskroom.sockets")
 
@@ -106,6 +106,8 @@ class Requests:
             arguments = () if payload is None else (parse(payload, sent),)
             return {"ok": True, **handle(connected, *arguments)}
         except TaskroomError as error:
+            if error.refused and connected is not None and connected.link is None:
+                self._sockets.note_refused(connected, error.refused)
             return self._refuse(connected, event, error)
         except Exception:
             reference = f"tr-{secrets.token_hex(4)}"
@@ -210,5 +212,5 @@ class Namespace(Requests):
         """Who may watch this task, this socket's user among them. Raises NotFound."""
         audience = self._audiences.get(task_id, lambda: store.audience(self._database, task_id))
         if audience is None or not audience.admits(connected.identity):
-            raise NotFound("There is no such task, or you may not see it.")
+            raise store.no_task(None if audience is None else task_id)
         return audience

@@ -70,6 +70,8 @@ class Sockets:
         """nobody is let in any more"""
 
     def add(self, connected: Connected) -> None:
+        self.note_refused: Callable[[Connected, str], None] = lambda _connected, _subject: None
+        """keeps in the audit log that somebody was refused something that they have no right to"""
         """Remember a socket and listen to its user's feed."""
         self.by_sid[connected.sid] = connected
         self.peak = max(self.peak, len(self.by_sid))

@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import quote
 
 from flask import Flask, Response, g, jsonify, make_response, redirect, render_template, request
-from flask_login import AnonymousUserMixin
+from flask_login import AnonymousUserMixin, current_user
 from flask_wtf.csrf import CSRFError
 from markupsafe import Markup
 from redis.exceptions import RedisError
@@ -19,7 +19,9 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as BaseResponse
 
-from accounts import AccountError
+import extensions
+from accounts import AccountError, Actor
+from accounts.refused import note_refused
 from database import DatabaseBusy
 from tasks.errors import TaskroomError
 
@@ -98,6 +100,10 @@ def sign_in_first() -> BaseResponse:
 def _answer(error: Exception) -> BaseResponse:
     if isinstance(error, HTTPException) and (error.response is not None or (error.code or 500) < 400):
         return make_response(error.get_response())
+    if isinstance(error, TaskroomError) and error.refused:
+        identity = current_user.identity
+        actor = Actor(identity.username, identity.user_id, request.remote_addr, g.get("request_id"))
+        note_refused(extensions.current().database, error.refused, actor)
     problem = _describe(error)
     if problem.status >= 500:
         reference = g.get("request_id", "")

@@ -10,18 +10,27 @@ from typing import Any
 
 
 class TaskroomError(Exception):
-    """The root. Carries what the wire contract's error shape needs."""
+    """The root. Carries what the wire contract's error shape needs.
+
+    `refused` names what the asker had no right to (`task:<id>`): it goes into the audit log and never to them.
+    """
 
     code = "internal"
     status = 500
 
     def __init__(
-        self, message: str, *, details: dict[str, Any] | None = None, retry_after_s: float | None = None
+        self,
+        message: str,
+        *,
+        details: dict[str, Any] | None = None,
+        retry_after_s: float | None = None,
+        refused: str | None = None,
     ) -> None:
         super().__init__(message)
         self.message = message
         self.details = details
         self.retry_after_s = retry_after_s
+        self.refused = refused
 
 
 class Unauthenticated(TaskroomError):

@@ -96,15 +96,24 @@ def find_task(session: Session, task_id: str, identity: Identity) -> tuple[Task,
     """
     row = session.execute(_with_owner().where(Task.id == task_id, visible_to(identity))).one_or_none()
     if row is None:
-        raise NotFound("There is no such task, or you may not see it.")
+        is_hidden = session.scalar(select(Task.id).where(Task.id == task_id)) is not None
+        raise no_task(task_id if is_hidden else None)
     return row[0], row[1]
+
+
+def no_task(hidden_id: str | None = None) -> NotFound:
+    """The one answer for tasks that do not exist and for those that the asker may not see (`hidden_id`)."""
+    return NotFound(
+        "There is no such task, or you may not see it.", refused=None if hidden_id is None else f"task:{hidden_id}"
+    )
 
 
 def find_changeable_task(session: Session, task_id: str, identity: Identity) -> tuple[Task, str]:
     """Like find_task, but raises Forbidden where the person may only watch."""
     task, owner = find_task(session, task_id, identity)
     if not may_change(task, identity):
-        raise Forbidden("You may watch this task, but only its owner or an admin may do that.")
+        words = "You may watch this task, but only its owner or an admin may do that."
+        raise Forbidden(words, refused=f"task:{task_id}")
     return task, owner
 
 
