@@ -45,6 +45,7 @@ def start_task(call: Call) -> Reply:
         title=asked.title,
         priority=asked.priority,
         visibility=asked.visibility,
+        notify=asked.notify,
         idempotency_key=call.headers.idempotency_key,
         address=request.remote_addr,
     )

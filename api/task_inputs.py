@@ -31,7 +31,9 @@ class StartTask(Body):
     )
     priority: Priority = "normal"
     visibility: Visibility | None = Field(None, description="Who may watch; the installation's default when left out.")
-    notify: bool = Field(True, description="Whether its end should reach your inbox, where the installation has one.")
+    notify: bool | None = Field(
+        None, description="Tell me of its end even if I muted its like, or do not; as my preferences say when left out."
+    )
 
 
 class StartHeaders(Headers):

@@ -41,6 +41,7 @@ class Options(TypedDict, total=False):
     idempotency_key: str | None
     retry_of: str | None
     schedule_id: str | None
+    notify: bool | None
     address: str | None
 
 
@@ -92,6 +93,7 @@ class Tasks:
             idempotency_key=_key(options.get("idempotency_key")),
             retry_of=options.get("retry_of"),
             schedule_id=options.get("schedule_id"),
+            notify=options.get("notify"),
             timeout_s=job.timeout_for(checked, self._config) if job.timeout_for else None,
             audit=(actor, kept) if kept is not None else None,
         )

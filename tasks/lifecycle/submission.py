@@ -20,6 +20,7 @@ from tasks.errors import Conflict, Forbidden, IllegalTransition, RateLimited
 from tasks.lifecycle.control import refuse_in_maintenance
 from tasks.lifecycle.record import record, serialise
 from tasks.models import Task
+from tasks.notices import TaskFollower
 from tasks.registry import Job
 from tasks.states import ACTIVE, Priority, State, Visibility, is_final
 
@@ -42,6 +43,8 @@ class Submission:
     retry_of: str | None = None
     schedule_id: str | None = None
     timeout_s: float | None = None
+    notify: bool | None = None
+    """whether its owner wants to be told of its end: None as for every task"""
     audit: tuple[Actor, dict[str, Any]] | None = None
     """who started it, and what the audit log keeps of that; written with the task"""
 
@@ -75,6 +78,8 @@ def submit_within(session: Session, identity: Identity, submission: Submission) 
     task = _new_task(identity, submission, limits)
     session.add(task)
     session.flush()
+    if submission.notify is not None:
+        session.add(TaskFollower(task_id=task.id, user_id=identity.user_id, wants=submission.notify))
     if submission.retry_of:
         session.execute(update(Task).where(Task.id == submission.retry_of).values(retried_by=task.id))
     record(session, task.id, events.PROGRESS_UPDATE)

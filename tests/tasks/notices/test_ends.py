@@ -212,3 +212,13 @@ def test_admins_are_told_together_and_in_one_transaction(core: Core) -> None:
         assert len(notify_admins(session, Notice("test", "info", "A test"))) == 2, "a test is never muted"
     assert (types(core, root), types(core, ops), types(core)) == (["alert", "test"], ["test"], [])
     assert told(core, root)[0].created_at <= utc_now()
+
+
+@pytest.mark.req("I2")
+def test_a_task_may_be_started_with_a_wish_about_its_notification(core: Core) -> None:
+    core.complete(core.running(notify=False))
+    assert told(core) == []
+    mute(core, types=("finished",))
+    core.complete(core.running(notify=True))
+    core.complete(core.running())
+    assert types(core) == ["finished"]
