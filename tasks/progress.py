@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 from database import rfc3339
 from tasks.counter import Counter
+from tasks.estimates.course import PhaseCourse, Points, plain
+from tasks.estimates.forecast import Estimate, Forecast, Position, Run
+from tasks.estimates.judging import Judge, Verdict
 from tasks.events import clean
 from tasks.registry import Phase
 
 RATE_WINDOW_S = 10.0
-ESTIMATE_AFTER_S = 3.0
-ESTIMATE_AFTER_FRACTION = 0.01
 SAMPLE_EVERY_S = 0.5
 KEPT_SAMPLES = 120
 
@@ -22,10 +24,13 @@ KEPT_SAMPLES = 120
 class Progress:
     """The progress of one attempt. `now_s` is any monotonic clock in seconds; wall times are given separately.
 
-    The overall fraction is the weight of finished phases plus the running phase's own share; it never falls.
+    The overall fraction is the weight of finished phases plus the running phase's own share; it never falls. `runs` are
+    earlier runs of the job, from which time left is estimated.
     """
 
-    def __init__(self, phases: tuple[Phase, ...], initial: list[dict[str, Any]], now_s: float) -> None:
+    def __init__(
+        self, phases: tuple[Phase, ...], initial: list[dict[str, Any]], now_s: float, runs: Sequence[Run] = ()
+    ) -> None:
         self._names = [phase.name for phase in phases]
         self._phases = [dict(phase) for phase in initial]
         self._current: int | None = None
@@ -38,8 +43,12 @@ class Progress:
         self.step: str | None = None
         self.details: dict[str, Any] = {}
         self.stalled_since: str | None = None
+        self.usual_gap_s: float | None = None
         self._counts: deque[tuple[float, float]] = deque(maxlen=KEPT_SAMPLES)
-        self._fractions: deque[tuple[float, float]] = deque(maxlen=KEPT_SAMPLES)
+        self._points = Points()
+        self._past: dict[int, PhaseCourse] = {}
+        self._forecast = Forecast(self._names, [phase["weight"] for phase in self._phases], runs)
+        self._judge = Judge()
 
     @property
     def done(self) -> Any:
@@ -62,22 +71,30 @@ class Progress:
         self.check_phase(name)
         self.end_phase(now_s)
         index = self._names.index(name)
-        for skipped in self._phases[(self._current + 1 if self._current is not None else 0) : index]:
-            skipped["state"] = "done"
-            skipped["duration_ms"] = 0
+        for skipped in range(self._current + 1 if self._current is not None else 0, index):
+            self._phases[skipped] |= {"state": "done", "duration_ms": 0}
+            self._past[skipped] = PhaseCourse(0.0)
         self._current = index
+        self._past = {place: course for place, course in self._past.items() if place < index}
         self._phase_started_s = now_s
         begun = {"state": "running", "started_at": rfc3339(at), "first_line": first_line, "duration_ms": None}
         self._phases[index] |= begun
         self.done, self.total, self.unit, self.step = 0, total, unit, None
         self._counts.clear()
+        self._points = Points()
 
     def end_phase(self, now_s: float) -> None:
         """Mark the running phase as done; its weight counts whole from here on."""
         phase = self._running()
         if phase is None or phase["state"] != "running":
             return
-        phase |= {"state": "done", "duration_ms": int((now_s - self._phase_started_s) * 1000), **self._phase_counts()}
+        seconds = now_s - self._phase_started_s
+        phase |= {"state": "done", "duration_ms": int(seconds * 1000), **self._phase_counts()}
+        assert self._current is not None
+        done = plain(self.done)
+        self._points.add(seconds, done)
+        count = done if math.isfinite(done) and done > 0 else None
+        self._past[self._current] = PhaseCourse(seconds, count, self._unit(), self._points.shares(seconds))
 
     def fail_phase(self, now_s: float) -> None:
         """Mark the running phase as the one in which the attempt ended early."""
@@ -111,12 +128,10 @@ class Progress:
     def fields(self, now_s: float, now: datetime) -> dict[str, Any]:
         """The progress as it is stored and sent; unknown is None."""
         fraction = self.fraction()
-        self._sample(fraction, now_s)
+        self._sample(now_s)
         phase = self._running()
         if phase is not None and phase["state"] == "running":
             phase |= self._phase_counts()
-        estimate = self._estimate(fraction, now_s)
-        middle = None if estimate is None else (estimate[0] + estimate[1]) / 2
         return {
             "phase": None if phase is None else phase["name"],
             "phases": [dict(each) for each in self._phases],
@@ -125,14 +140,20 @@ class Progress:
             "total": clean(self.total),
             "unit": clean(self.unit),
             "rate": self._rate(now_s),
-            "eta_s": None if middle is None else round(middle, 1),
-            "eta_low_s": None if estimate is None else round(estimate[0], 1),
-            "eta_high_s": None if estimate is None else round(estimate[1], 1),
-            "estimated_completion": None if middle is None else rfc3339(now + timedelta(seconds=middle)),
+            **_left(self._estimate(now_s), now),
             "current_step": None if self.step is None else str(clean(self.step)),
             "details": {clean(name): clean(value) for name, value in self.details.items()},
             "stalled_since": self.stalled_since,
+            "usual_gap_s": self.usual_gap_s,
         }
+
+    def course(self) -> dict[str, dict[str, Any]]:
+        """How long each phase that is over took and what it counted, by its name: what later runs learn from."""
+        return {self._names[index]: course.as_json() for index, course in self._past.items()}
+
+    def verdict(self, duration_s: float) -> Verdict:
+        """How good the estimates were, now that the attempt is known to have taken so long."""
+        return self._judge.verdict(duration_s)
 
     def _running(self) -> dict[str, Any] | None:
         return None if self._current is None else self._phases[self._current]
@@ -140,11 +161,13 @@ class Progress:
     def _phase_counts(self) -> Mapping[str, Any]:
         return {"done": clean(self.done), "total": clean(self.total), "unit": clean(self.unit)}
 
-    def _sample(self, fraction: float | None, now_s: float) -> None:
+    def _unit(self) -> str | None:
+        return None if self.unit is None else str(clean(self.unit))
+
+    def _sample(self, now_s: float) -> None:
         if not self._counts or now_s - self._counts[-1][0] >= SAMPLE_EVERY_S:
             self._counts.append((now_s, self.done))
-        if fraction is not None and (not self._fractions or now_s - self._fractions[-1][0] >= SAMPLE_EVERY_S):
-            self._fractions.append((now_s, fraction))
+        self._points.add(now_s - self._phase_started_s, plain(self.done))
 
     def _rate(self, now_s: float) -> float | None:
         """Units a second over the last RATE_WINDOW_S of this phase; None until there is something to measure."""
@@ -153,19 +176,28 @@ class Progress:
             return None
         return round(float(self.done - start[1]) / (now_s - start[0]), 3)
 
-    def _estimate(self, fraction: float | None, now_s: float) -> tuple[float, float] | None:
-        """Shortest and longest seconds left, from the recent and the whole speed; None before they mean much."""
-        elapsed = now_s - self._started_s
-        if (
-            fraction is None
-            or elapsed < ESTIMATE_AFTER_S
-            or fraction < ESTIMATE_AFTER_FRACTION
-            or len(self._fractions) < 3
-        ):
+    def _estimate(self, now_s: float) -> Estimate | None:
+        """The range of the seconds left; None while nobody can know them, also while nothing moves any more."""
+        if self._current is not None and self._phases[self._current]["state"] != "running":
             return None
-        recent = next((sample for sample in self._fractions if now_s - sample[0] <= RATE_WINDOW_S), self._fractions[-1])
-        speeds = [fraction / elapsed]
-        if fraction > recent[1] and now_s > recent[0]:
-            speeds.append((fraction - recent[1]) / (now_s - recent[0]))
-        left = [(1 - fraction) / speed for speed in speeds]
-        return min(left) * 0.9, max(left) * 1.1
+        elapsed_s, phase_s = now_s - self._started_s, now_s - self._phase_started_s
+        total = None if self.total is None else plain(self.total)
+        position = Position(
+            elapsed_s, self._current, phase_s, plain(self.done), total, self._unit(), self._past, self._points
+        )
+        told = None if self.stalled_since is not None else self._forecast.at(position)
+        self._judge.note(elapsed_s, told)
+        return told
+
+
+def _left(told: Estimate | None, now: datetime) -> dict[str, Any]:
+    if told is None:
+        unknown = ("eta_s", "eta_low_s", "eta_high_s", "eta_runs", "estimated_completion")
+        return dict.fromkeys(unknown)
+    return {
+        "eta_s": round(told.middle_s, 1),
+        "eta_low_s": round(told.low_s, 1),
+        "eta_high_s": round(told.high_s, 1),
+        "eta_runs": told.runs,
+        "estimated_completion": rfc3339(now + timedelta(seconds=told.middle_s)),
+    }

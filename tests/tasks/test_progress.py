@@ -9,7 +9,8 @@ import pytest
 
 from database import rfc3339
 from tasks.lifecycle import initial_phases
-from tasks.progress import ESTIMATE_AFTER_S, Progress
+from tasks.estimates.forecast import ALONE_AFTER_S
+from tasks.progress import Progress
 from tasks.registry import Phase, find_job
 from tests.fixtures import core
 
@@ -90,7 +91,7 @@ def test_time_left_is_told_as_a_range_once_it_means_something():
     for now_s in range(11):
         progress.done = now_s
         fields = progress.fields(now_s, AT)
-        assert (fields["eta_s"] is None) == (now_s < ESTIMATE_AFTER_S), f"after {now_s} s"
+        assert (fields["eta_s"] is None) == (now_s < ALONE_AFTER_S), f"after {now_s} s"
     assert fields["eta_low_s"] <= 90 <= fields["eta_high_s"]
     assert fields["rate"] == pytest.approx(1.0)
     assert fields["estimated_completion"] > rfc3339(AT)

@@ -1,0 +1,1 @@
+"""How long a task still takes, and how good such estimates were."""
