@@ -99,7 +99,7 @@ class Connections:
     def __init__(self, refusals: Refusals, is_behind_proxy: bool, most: int) -> None:
         self.is_behind_proxy = is_behind_proxy
         self._refusals = refusals
-        self._most = most
+        self.most = most
         self._all: dict[Any, Connection] = {}
         self._of_address: dict[str, set[Connection]] = {}
 
@@ -108,7 +108,7 @@ class Connections:
 
     def admit(self, sock: Any, address: str) -> bool:
         """Take a new connection in, if there is room for it."""
-        if len(self._all) >= self._most and not self._give_up_slowest(self._all.values()):
+        if len(self._all) >= self.most and not self._give_up_slowest(self._all.values()):
             self._refusals.count(Reason.SERVER_FULL, address, f"{len(self._all)} connections are open")
             return False
         connection = Connection(sock, self)

@@ -15,6 +15,7 @@ if __name__ == "__main__":
 
     eventlet.monkey_patch()
 
+import contextlib
 import gc
 import logging
 import signal
@@ -55,6 +56,8 @@ from extensions import on_revocation, socketio
 from logs import set_up_logs
 from loop_watch import LoopWatch
 from monitoring.metrics import Sampler
+from monitoring.presence import Presence
+from monitoring.web_figures import BEAT_S, WebFigures
 from pages import security, session
 from tasks import events
 from tasks.lifecycle import Limits
@@ -105,13 +108,23 @@ class Taskroom:
     refusals: Refusals
     guard: Guard
     connections: Connections
+    presence: Presence
+    figures: WebFigures
     door: Door | None = None
     loop_watch: LoopWatch | None = None
 
+    def loop_figures(self) -> dict[str, float | None]:
+        """How late this process's loop is; nothing is known of a loop that nobody watches."""
+        return self.loop_watch.figures() if self.loop_watch else {"loop_delay_ms": None, "loop_delay_max_ms": None}
+
     def about_this_process(self) -> dict[str, Any]:
-        """What the metrics tell of this web process: how late its loop is, whom it refused and why."""
-        loop = self.loop_watch.figures() if self.loop_watch else {}
-        return {**loop, "refused": dict(self.refusals.by_reason)}
+        """What the metrics tell of this web process."""
+        return self.figures.figures()
+
+    def beat(self) -> None:
+        """Tell the others that this process lives, and what it measures; while Redis is away, nobody."""
+        with contextlib.suppress(RedisError):
+            self.presence.beat(self.figures.figures())
 
     def start_draining(self) -> None:
         """Begin nothing more, seem ready for nothing more, and send everybody away to come back a moment later."""
@@ -197,6 +210,10 @@ def put_together(config: Config, refusals: Refusals) -> Taskroom:
         database, subject, Actor(connected.identity.username, connected.identity.user_id, connected.address or None)
     )
     sampler = Sampler(config, database, client, lambda: len(sockets.by_sid), lambda: room.about_this_process())
+    presence = Presence(client, config.redis_prefix, "web")
+    figures = WebFigures(
+        sockets, rooms, refusals, connections.most, lambda: room.loop_figures(), lambda: dashboard.watching
+    )
     dashboard = AdminDashboardWebSocket(socketio, sockets, rooms, event_log, sampler.sample)
     dispatch.serve(rooms, sockets, dashboard.receive)
     handler.register()
@@ -228,6 +245,8 @@ def put_together(config: Config, refusals: Refusals) -> Taskroom:
         refusals,
         guard,
         connections,
+        presence,
+        figures,
     )
     return room
 
@@ -260,6 +279,7 @@ def start_background(app: Flask) -> None:
     socketio.start_background_task(_every, SWEEP_S, room.visitors.sweep)
     socketio.start_background_task(_every, TIDY_S, room.sockets.forget_gone)
     socketio.start_background_task(_every, METRICS_INTERVAL_S, room.dashboard.send_metrics)
+    socketio.start_background_task(_every, BEAT_S, room.beat)
     socketio.start_background_task(_every, SWEEP_S, room.guard.sweep)
     socketio.start_background_task(_every, SWEEP_S, room.connections.sweep)
     on_revocation(lambda **login: _close_everywhere(room, **login))
@@ -296,6 +316,7 @@ def serve(config: Config) -> None:
     listening = eventlet.listen((config.host, config.port), backlog=1024)
     start_background(app)
     wait_for_redis(room)
+    room.beat()
     room.loop_watch = watch_loop()
     host, port = listening.getsockname()[:2]
     served_at = {"SERVER_NAME": host, "SERVER_PORT": str(port)}
@@ -315,6 +336,8 @@ def serve(config: Config) -> None:
     stop.wait()
     log.info("draining")
     room.start_draining()
+    with contextlib.suppress(RedisError):
+        room.presence.leave()
     deadline_s = time.monotonic() + DRAIN_S
     while len(room.connections) and time.monotonic() < deadline_s:
         eventlet.sleep(0.05)

@@ -210,6 +210,11 @@ class AdminDashboardWebSocket(Requests):
             if not self._members:
                 self._rooms.subscriber.unsubscribe(self._log.admin_channel)
 
+    @property
+    def watching(self) -> int:
+        """How many sockets of this process show the dashboard."""
+        return len(self._members)
+
     def receive(self, packet: str) -> None:
         """Pass on what was published for the dashboard."""
         for sid in [sid for sid in self._members if sid in self._sockets.by_sid]:

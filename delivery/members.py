@@ -81,6 +81,8 @@ class Room:
     def __init__(self, task_id: str) -> None:
         self.task_id = task_id
         self.members: dict[str, Member] = {}
+        self.events = 0
+        """that came since the first member is here"""
         self.arriving: Arrivals | None = None
         """who came since the last reading began"""
         self.reading: Arrivals | None = None

@@ -20,6 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from database import DatabaseBusy
 from delivery.event_log import Tail
 from delivery.history import History, collapsed
+from delivery.latency import Latency
 from delivery.members import Arrivals, Joined, Member, Room, Target, ignore
 from delivery.outbox import Batch, Outgoing
 from delivery.published import Event, outgoing
@@ -59,6 +60,13 @@ class Rooms:
         self._moments = itertools.count(1)
         self.subscriber = subscriber
         self.delivered = 0
+        """events times the members who got them, since this process began"""
+        self.replays = 0
+        self.snapshots = 0
+        """members brought to the present after a loss: with what they lacked, or with the state as it is"""
+        self.slow: set[str] = set()
+        """sockets that get no events until they have read what waits for them"""
+        self.latency = Latency()
 
     def join(self, sid: str, task_id: str, last_seq: int | None, epoch: str | None) -> Joined:
         """Make the socket a member and bring it to the present, from what it says it has seen.
@@ -124,6 +132,7 @@ class Rooms:
     def drop(self, sid: str) -> None:
         """The socket is closed: it leaves all rooms."""
         with self._lock:
+            self.slow.discard(sid)
             for task_id in list(self._joined.get(sid, ())):
                 self._leave(sid, task_id)
 
@@ -140,6 +149,11 @@ class Rooms:
         with self._lock:
             return {task_id: len(room.members) for task_id, room in self._rooms.items()}
 
+    def activity(self) -> list[tuple[str, int, int]]:
+        """For each watched task its id, its members in this process, and the events that came since the first."""
+        with self._lock:
+            return [(room.task_id, len(room.members), room.events) for room in self._rooms.values()]
+
     def receive(self, task_id: str, published: Sequence[Event]) -> None:
         """Pass on published events, in the order of their arrival, to the members for whom they are the next ones."""
         room = self._rooms.get(task_id)
@@ -147,6 +161,8 @@ class Rooms:
             return
         for run in _runs(published):
             self._fan_out(room, list(room.members.values()), run)
+        room.events += len(published)
+        self.latency.look(published[-1].item.frame)
         if published[-1].name in events.FINAL_EVENTS:
             with self._lock:
                 self._close_if_done(room)
@@ -178,6 +194,7 @@ class Rooms:
 
     def give_up(self, sid: str, lost: Set[str]) -> None:
         """This socket reads too slowly: events of the tasks in `lost` are gone, and until `recover` it gets none."""
+        self.slow.add(sid)
         for task_id in self._joined.get(sid, ()):
             member = self._rooms[task_id].members[sid]
             if not member.has_final:
@@ -187,6 +204,7 @@ class Rooms:
     def recover(self, sid: str) -> None:
         """The socket has read what was left: bring it to the present, with snapshots of the tasks that lost events."""
         with self._lock:
+            self.slow.discard(sid)
             for task_id in list(self._joined.get(sid, ())):
                 room = self._rooms[task_id]
                 member = room.members[sid]
@@ -272,6 +290,7 @@ class Rooms:
         if not member.is_behind or is_ahead or reading < member.read:  # another reading was faster
             return Joined(tail.epoch, tail.seq, recovered=False, replayed=0)
         member.read = reading
+        was_here = member.epoch is not None or not member.is_new
         member.is_new = False
         missed = [event for event in tail.events if event.seq > member.seen]
         unbroken = member.epoch == tail.epoch and member.seen + len(missed) == tail.seq
@@ -282,8 +301,10 @@ class Rooms:
                     break
                 self._pass(member, tail.epoch, event.seq, event.name, outgoing(event.packet, tail.task_id, event.name))
             member.has_final = tail.is_final and not member.is_slow
+            self.replays += bool(was_here and kept)
             return Joined(tail.epoch, tail.seq, recovered=True, replayed=len(kept))
         self._pass(member, tail.epoch, tail.seq, tail.snapshot_name, snapshot)
+        self.snapshots += was_here
         return Joined(tail.epoch, tail.seq, recovered=False, replayed=0)
 
     def _go_live(self, member: Member) -> bool:

@@ -64,8 +64,10 @@ class Sockets:
         """who came by API token a moment ago"""
         self.identities: Counter[Identity] = Counter()
         self._of_user: dict[int, set[str]] = {}
-        self.peak = 0
         self.refused: dict[str, int] = {}
+        """requests over the sockets, by the code of the error that answered them"""
+        self.told = 0
+        """entries of feeds times the sockets that got them, since this process began"""
         self.is_draining = False
         """nobody is let in any more"""
 
@@ -74,7 +76,6 @@ class Sockets:
         """keeps in the audit log that somebody was refused something that they have no right to"""
         """Remember a socket and listen to its user's feed."""
         self.by_sid[connected.sid] = connected
-        self.peak = max(self.peak, len(self.by_sid))
         if connected.link is not None:
             self.visitors[connected.sid] = connected
             return
@@ -104,6 +105,10 @@ class Sockets:
         """How many sockets this user has open here."""
         return len(self._of_user.get(user_id, ()))
 
+    def users(self) -> list[int]:
+        """The ids of those who have a socket open here."""
+        return list(self._of_user)
+
     def to_user(self, user_id: int, packet: str) -> None:
         """Send a feed entry to each of the user's sockets of the namespace `/`."""
         self._to([self.by_sid[sid] for sid in self._of_user.get(user_id, ())], packet)
@@ -115,6 +120,7 @@ class Sockets:
     def _to(self, sockets: list[Connected], packet: str) -> None:
         for connected in sockets:
             if connected.namespace == "/":
+                self.told += 1
                 self.send(connected.sid, packet)
 
     def close(self, sids: list[str], error: TaskroomError, for_good: bool = True) -> None:
