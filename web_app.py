@@ -48,6 +48,8 @@ from delivery.manager import Manager
 from delivery.published import Published
 from delivery.refusals import Refusals
 from delivery.rooms import Rooms
+from delivery.server_status import SWEEP_S as STATUS_S
+from delivery.server_status import ServerStatus
 from delivery.sockets import Sockets
 from delivery.subscriber import Subscriber
 from delivery.visitors import Visitors
@@ -110,6 +112,7 @@ class Taskroom:
     connections: Connections
     presence: Presence
     figures: WebFigures
+    status: ServerStatus
     door: Door | None = None
     loop_watch: LoopWatch | None = None
 
@@ -203,19 +206,20 @@ def put_together(config: Config, refusals: Refusals) -> Taskroom:
     )
     fanout.go_direct(guard, rooms.give_up, rooms.recover)
     sockets = Sockets(socketio, rooms, event_log, fanout.send, guard.end)
-    sharing = Sharing(database, config)
-    visitors = Visitors(sockets, rooms, database, sharing)
-    handler = WebSocketProgressHandler(socketio, sockets, rooms, tasks, database, visitors)
     sockets.note_refused = lambda connected, subject: note_refused(
         database, subject, Actor(connected.identity.username, connected.identity.user_id, connected.address or None)
     )
+    sharing = Sharing(database, config)
+    visitors = Visitors(sockets, rooms, database, sharing)
+    status = ServerStatus(database, event_log, sockets.to_people)
+    handler = WebSocketProgressHandler(socketio, sockets, rooms, tasks, database, visitors, status)
     sampler = Sampler(config, database, client, lambda: len(sockets.by_sid), lambda: room.about_this_process())
     presence = Presence(client, config.redis_prefix, "web")
     figures = WebFigures(
         sockets, rooms, refusals, connections.most, lambda: room.loop_figures(), lambda: dashboard.watching
     )
     dashboard = AdminDashboardWebSocket(socketio, sockets, rooms, event_log, sampler.sample)
-    dispatch.serve(rooms, sockets, dashboard.receive)
+    dispatch.serve(rooms, sockets, dashboard.receive, status.look)
     handler.register()
     dashboard.register()
     WebSocketScanHandler(socketio, sockets, rooms, database).register()
@@ -247,6 +251,7 @@ def put_together(config: Config, refusals: Refusals) -> Taskroom:
         connections,
         presence,
         figures,
+        status,
     )
     return room
 
@@ -277,6 +282,7 @@ def start_background(app: Flask) -> None:
     socketio.start_background_task(room.rooms.subscriber.run)
     socketio.start_background_task(_every, SWEEP_S, room.progress_handler.sweep_revoked)
     socketio.start_background_task(_every, SWEEP_S, room.visitors.sweep)
+    socketio.start_background_task(_every, STATUS_S, room.status.look)
     socketio.start_background_task(_every, TIDY_S, room.sockets.forget_gone)
     socketio.start_background_task(_every, METRICS_INTERVAL_S, room.dashboard.send_metrics)
     socketio.start_background_task(_every, BEAT_S, room.beat)

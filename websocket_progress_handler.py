@@ -22,6 +22,7 @@ from database import Database, DatabaseBusy, rfc3339, utc_now
 from delivery.event_log import EventLog
 from delivery.namespaces import JoinPayload, LogPayload, Namespace, Requests, TaskPayload
 from delivery.rooms import Rooms
+from delivery.server_status import ServerStatus
 from delivery.sockets import LOGIN_ENDED, Connected, Sockets
 from delivery.visitors import Visitors
 from tasks import events, store
@@ -50,9 +51,11 @@ class WebSocketProgressHandler(Namespace):
         tasks: Tasks,
         database: Database,
         visitors: Visitors,
+        status: ServerStatus,
     ) -> None:
         super().__init__(socketio, sockets, rooms, database)
         self._tasks = tasks
+        self._status = status
         self._visitors = visitors
 
     def register(self) -> None:
@@ -83,7 +86,9 @@ class WebSocketProgressHandler(Namespace):
             "protocol": PROTOCOL,
             "live": self._rooms.subscriber.is_live,
         }
-        if link is not None:
+        if link is None:
+            greeting["server_status"] = self._status.known
+        else:
             greeting["share"] = {"task_id": link.task_id, "expires_at": rfc3339(link.expires_at)}
         self._sockets.send(connected.sid, events.packet("connected", greeting))
 

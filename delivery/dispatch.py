@@ -1,4 +1,4 @@
-"""Where each message from Redis goes: task rooms, feeds, the dashboard, or the order to close sockets."""
+"""Where each message from Redis goes: task rooms, feeds, the dashboard, or an order to this process."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from database import DatabaseBusy
 from delivery.event_log import EventLog
 from delivery.published import ADMIN_FEED, USER_FEED, Published
 from delivery.rooms import Rooms
+from delivery.server_status import CHANGED
 from delivery.sockets import Sockets
 
 
@@ -20,6 +21,7 @@ class Dispatch:
     _rooms: Rooms
     _sockets: Sockets
     _to_admins: Callable[[str], None]
+    _look: Callable[[], None]
 
     def __init__(self, prefix: str, event_log: EventLog, published: Published) -> None:
         self._published = published
@@ -27,9 +29,9 @@ class Dispatch:
         self._user_prefix = f"{prefix}user:"
         self._log = event_log
 
-    def serve(self, rooms: Rooms, sockets: Sockets, to_admins: Callable[[str], None]) -> None:
-        """Name who gets the messages; before the subscriber runs."""
-        self._rooms, self._sockets, self._to_admins = rooms, sockets, to_admins
+    def serve(self, rooms: Rooms, sockets: Sockets, to_admins: Callable[[str], None], look: Callable[[], None]) -> None:
+        """Name who gets the messages, and what looks at the server's status; before the subscriber runs."""
+        self._rooms, self._sockets, self._to_admins, self._look = rooms, sockets, to_admins, look
 
     def __call__(self, channel: str, payloads: list[bytes]) -> None:
         if channel.startswith(self._task_prefix):
@@ -40,13 +42,17 @@ class Dispatch:
 
     def _take(self, channel: str, payload: bytes) -> None:
         if channel.startswith(self._user_prefix):
-            if self._published.is_feed(payload, USER_FEED):
-                self._sockets.to_user(int(channel.removeprefix(self._user_prefix)), payload.decode())
+            user_id = int(channel.removeprefix(self._user_prefix))
+            if self._published.is_feed(payload, USER_FEED, user_id):
+                self._sockets.to_user(user_id, payload.decode())
         elif channel == self._log.admin_channel:
             if self._published.is_feed(payload, ADMIN_FEED):
                 self._to_admins(payload.decode())
         elif channel == self._log.control_channel and self._published.is_order(payload):
             order = orjson.loads(payload)
+            if order == CHANGED:
+                self._look()
+                return
             self._sockets.end_login(order["user_id"], order.get("session_id"), order.get("token_id"))
 
     def _to_room(self, task_id: str, payloads: list[bytes]) -> None:

@@ -16,15 +16,17 @@ from sqlalchemy import select
 from database import Database
 from delivery.outbox import Outgoing
 from delivery.refusals import Reason, Refusals
+from delivery.server_status import CHANGED
 from tasks import events
 from tasks.lifecycle import final_event
 from tasks.models import Task
+from tasks.notices import Notification
 from tasks.states import State, is_final
 
 P = ParamSpec("P")
 R = TypeVar("R")
 MAX_SEQ = 2**53
-USER_FEED = frozenset({events.TASK_UPDATE, "notification"})
+USER_FEED = frozenset({events.TASK_UPDATE, events.DELIVERY_UPDATE, events.NOTIFICATION, events.INBOX_UPDATE})
 ADMIN_FEED = frozenset({events.JOB_UPDATE, "system_metrics_update", "admin_alert"})
 STATE_OF_STATUS = {status: state for state, status in events.FEED_STATUS.items()}
 
@@ -57,12 +59,12 @@ class Published:
         """Those of the payloads that are events of this task and, if they tell of an end, of a true one."""
         return [event for payload in payloads if (event := self._try(self._task_event, task_id, payload))]
 
-    def is_feed(self, payload: bytes, names: frozenset[str]) -> bool:
-        """Whether this is an entry of a feed with one of these names, and if it tells of an end, a true one."""
-        return bool(self._try(self._check_feed, payload, names))
+    def is_feed(self, payload: bytes, names: frozenset[str], user_id: int | None = None) -> bool:
+        """Whether this is an entry of a feed with one of these names; of an end, a true one; of `user_id`'s, theirs."""
+        return bool(self._try(self._check_feed, payload, names, user_id))
 
     def is_order(self, payload: bytes) -> bool:
-        """Whether this is an order to close a login's sockets."""
+        """Whether this is an order to close a login's sockets, or to look at the server's status again."""
         return bool(self._try(self._check_order, payload))
 
     def _try(self, check: Callable[P, R], *arguments: P.args, **options: P.kwargs) -> R | None:
@@ -85,14 +87,22 @@ class Published:
             raise Forged(f"{name} of task {task_id}, which has not ended so")
         return Event(epoch, seq, name, outgoing(packet, task_id, name))
 
-    def _check_feed(self, payload: bytes, names: frozenset[str]) -> bool:
+    def _check_feed(self, payload: bytes, names: frozenset[str], user_id: int | None) -> bool:
         name, data = _content(payload, names)
         if name == events.TASK_UPDATE:
             state = STATE_OF_STATUS[data["data"]["status"]]
             self._check_end(data["data"]["task_id"], state)
         elif name == events.JOB_UPDATE and data["job"].get("status") is not None:
             self._check_end(data["job"]["task_id"], State(data["job"]["status"]))
+        elif name == events.NOTIFICATION:
+            self._check_stored(data, user_id)
         return True
+
+    def _check_stored(self, data: dict[str, Any], user_id: int | None) -> None:
+        with self._database.read() as session:
+            row = session.get(Notification, int(data["id"]))
+        if row is None or (row.user_id, row.type, row.title) != (user_id, data["type"], data["title"]):
+            raise Forged(f"a notification {data['id']} that nobody stored for user {user_id}")
 
     def _check_end(self, task_id: Any, state: State) -> None:
         if is_final(state) and not self._has_ended_as(str(task_id), final_event(state)):
@@ -106,6 +116,8 @@ class Published:
     @staticmethod
     def _check_order(payload: bytes) -> bool:
         order = orjson.loads(payload)
+        if order == CHANGED:
+            return True
         numbers = (order["user_id"], order.get("session_id") or 0, order.get("token_id") or 0)
         if not all(isinstance(number, int) for number in numbers):
             raise Forged("an order to close what has no number")

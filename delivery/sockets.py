@@ -70,10 +70,10 @@ class Sockets:
         """entries of feeds times the sockets that got them, since this process began"""
         self.is_draining = False
         """nobody is let in any more"""
-
-    def add(self, connected: Connected) -> None:
         self.note_refused: Callable[[Connected, str], None] = lambda _connected, _subject: None
         """keeps in the audit log that somebody was refused something that they have no right to"""
+
+    def add(self, connected: Connected) -> None:
         """Remember a socket and listen to its user's feed."""
         self.by_sid[connected.sid] = connected
         if connected.link is not None:
@@ -116,6 +116,10 @@ class Sockets:
     def to_all(self, packet: str) -> None:
         """Send to every socket of the namespace `/` of this process."""
         self._to(list(self.by_sid.values()), packet)
+
+    def to_people(self, packet: str) -> None:
+        """The same, but for visitors, who see one task and nothing of the house."""
+        self._to([connected for connected in self.by_sid.values() if connected.link is None], packet)
 
     def _to(self, sockets: list[Connected], packet: str) -> None:
         for connected in sockets:

@@ -10,6 +10,7 @@ from flask_login import current_user
 from werkzeug.wrappers import Response
 
 from pages import format as words
+from pages import house
 from pages.log_view import breakable
 
 blueprint = Blueprint("frame", __name__)
@@ -49,7 +50,10 @@ def prepare(app: Flask) -> None:
 def _frame() -> dict[str, object]:
     addresses = {rule.rule.rstrip("/") or "/" for rule in current_app.url_map.iter_rules()}
     theme = request.cookies.get(THEME_COOKIE, "auto") if request else "auto"
+    told = house.status(current_app.extensions["taskroom"].database) if current_user.is_authenticated else None
     return {
+        "server_status": told,
+        "house_banner": house.banner(told),
         "navigation": _navigation(addresses),
         "chosen_theme": theme if theme in THEMES else "auto",
         "poll_fallback_s": current_app.extensions["taskroom"].config.poll_fallback_seconds,

@@ -22,7 +22,7 @@ from delivery.quick_redis import QuickRedis
 from pages import format as words
 from pages.listing import Found, ListAsked
 from pages.log_view import WINDOW, LogAsked
-from tasks import store
+from tasks import queue_control, store
 from tasks.models import Task, TaskEvent
 from tasks.service import Tasks
 from tasks.states import State
@@ -195,6 +195,9 @@ def snapshot_of(session: Session, found: Task, owner: str) -> dict[str, Any]:
     """The snapshot, with its place in line, dated by the worker's last sign of life when its lease has run out."""
     snapshot = store.snapshot(found, owner)
     snapshot["queue_position"] = store.queue_position(session, found)
+    if found.state == State.QUEUED:
+        control = session.info.get("control") or session.info.setdefault("control", queue_control.read(session))
+        snapshot["held"] = control.holds(found.kind)
     if found.state == State.RUNNING and found.lease_expires_at and found.lease_expires_at < utc_now():
         snapshot["timestamp"] = rfc3339(found.lease_expires_at - timedelta(seconds=config().lease_s))
     return snapshot

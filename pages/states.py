@@ -27,6 +27,12 @@ WORDS = {
     "paused": "Paused",
     "silent": "Worker silent",
 }
+HELD = {
+    "queue": ("the queue is paused", "The queue is paused. This task waits until it is resumed."),
+    "kind": ("this job is paused", "Jobs of this kind are paused. This task waits until they are resumed."),
+    "maintenance": ("waits for the end of maintenance", "Maintenance: nothing begins. This task waits for its end."),
+}
+"""what is said of a waiting task that may not begin: in a row, and as a sentence"""
 
 
 def display_state(task: Snapshot, now: datetime) -> str:
@@ -92,7 +98,9 @@ def ended_or_left(task: Snapshot, state: str, now: datetime) -> str:
 
 
 def queue_place(task: Snapshot) -> str:
-    """ "Next in line", "3rd in line", or that it waits."""
+    """ "Next in line", "3rd in line", or what it waits for."""
+    if task.get("held"):
+        return HELD[task["held"]][0]
     position = task.get("queue_position")
     if not position:
         return "waiting for a worker"
@@ -101,6 +109,8 @@ def queue_place(task: Snapshot) -> str:
 
 def sentence(task: Snapshot, state: str, now: datetime) -> str:
     """The one sentence under the bar that says what the bar cannot; empty while the bar says all."""
+    if state == "queued" and task.get("held"):
+        return HELD[task["held"]][1]
     if state == "queued":
         place = queue_place(task)
         return f"{place[:1].upper()}{place[1:]}."

@@ -23,6 +23,11 @@ TASK_CANCELLED = "task_cancelled"
 TASK_ERROR = "task_error"
 TASK_UPDATE = "task_update"
 JOB_UPDATE = "job_update"
+DELIVERY_UPDATE = "delivery_update"
+NOTIFICATION = "notification"
+INBOX_UPDATE = "inbox_update"
+SERVER_STATUS = "server_status"
+QUEUE_UPDATE = "queue_update"
 
 FINAL_EVENTS = frozenset({TASK_COMPLETED, TASK_CANCELLED, TASK_ERROR})
 TASK_EVENTS = frozenset({PROGRESS_UPDATE, TASK_LOG, TASK_RETRYING}) | FINAL_EVENTS
@@ -173,6 +178,8 @@ JOB_FIELDS = (
     "worker",
     "cancel_requested",
     "created_at",
+    "queued_at",
+    "retry_at",
     "started_at",
     "finished_at",
     "duration_ms",

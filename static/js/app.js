@@ -1,6 +1,7 @@
 /** Every page: the small parts, and with a signed-in user the connection, its indicator, its banners and the toasts. */
 import { ConnectionView } from "./connection_view.js";
 import { guardClicks } from "./guarded_clicks.js";
+import { watchHouse } from "./house.js";
 import { goLive, live } from "./live.js";
 import { announcer } from "./page_announcer.js";
 import { closableMenus, copyButtons, dialogs, relativeTimes, themeForms } from "./page_parts.js";
@@ -22,5 +23,6 @@ if (live) {
     const status = FINAL_UPDATE[data?.status];
     if (status) toastFinal({ user: live.user, taskId: data.task_id, status, title: data.task_name, text: data.error ?? "" });
   });
+  watchHouse();
   goLive();
 }

@@ -4,7 +4,7 @@
  */
 import { button, find, fromTemplate, setAttribute, setIcon, setText } from "./hooks.js";
 
-const ORDER = ["lost", "reconnecting", "down", "paused", "maintenance", "version", "again"];
+const ORDER = ["lost", "reconnecting", "down", "paused", "maintenance", "kinds", "version", "again"];
 const wanted = new Map();
 let shown = null;
 
@@ -23,7 +23,7 @@ function refresh() {
   const key = ORDER.find((one) => wanted.has(one));
   if (!slot) return;
   if (!key) {
-    shown?.element.remove();
+    slot.replaceChildren(); // also what the server wrote there
     shown = null;
     return;
   }

@@ -4,6 +4,7 @@
  */
 import { amount, count, duration, isKnown, measured, ordinal, percent, percentNumber, range, rateNumber, UNKNOWN } from "./format.js";
 import { ago, clockTime, since } from "./time.js";
+import { heldBy } from "./house_words.js";
 import { isFinal } from "./task_reducer.js";
 
 const WORDS = { queued: "Queued", running: "Running", completed: "Completed", failed: "Failed", cancelled: "Cancelled" };
@@ -139,6 +140,7 @@ function sentence(task, state, fresh, now) {
   if (!fresh.confirmed) return fresh.kind === "catching" ? `State as of ${fresh.asOf}. Newer events are being replayed in order.` : "";
   if (state === "cancelling") return cancelSentence(task, now);
   if (state === "retrying") return retrySentence(task);
+  if (task.status === "queued" && held(task)) return held(task)[1];
   if (task.status === "queued") return queuePlace(task).replace(/^./, (first) => first.toUpperCase()).concat(".");
   return shownPercent(task) === null ? unknownTotalSentence(task) : "";
 }
@@ -164,7 +166,16 @@ function retrySentence(task) {
   return `Attempt ${next - 1} of ${task.max_attempts ?? 1} failed${reason}. Attempt ${next} starts at ${clockTime(task.retry_at)} from 0 %.`;
 }
 
-function queuePlace({ queue_position: place }) {
+const HELD = {
+  queue: ["the queue is paused", "The queue is paused. This task waits until it is resumed."],
+  kind: ["this job is paused", "Jobs of this kind are paused. This task waits until they are resumed."],
+  maintenance: ["waits for the end of maintenance", "Maintenance: nothing begins. This task waits for its end."],
+};
+const held = (task) => HELD[task.house ? heldBy(task.house, task.kind) : task.held];
+
+function queuePlace(task) {
+  const place = task.queue_position;
+  if (held(task)) return held(task)[0];
   if (!isKnown(place) || place < 1) return "waiting for a worker";
   return place === 1 ? "next in line" : `${ordinal(place)} in line`;
 }

@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Page
 
 from pages import format as words
+from pages import house
 from pages.terminal import terminal
 from pages.view import task_view
 from tasks import events
@@ -59,6 +60,9 @@ CASES = {
     "queued": {"status": "queued", "attempt": 0, "progress_percent": None, "phase": None, "done": None,
                "queue_position": 3, "started_at": None},
     "next in line": {"status": "queued", "attempt": 0, "phase": None, "done": None, "queue_position": 1},
+    "queued in a paused queue": {"status": "queued", "attempt": 0, "phase": None, "done": None, "held": "queue"},
+    "queued, of a paused kind": {"status": "queued", "attempt": 0, "phase": None, "done": None, "held": "kind"},
+    "queued in maintenance": {"status": "queued", "attempt": 0, "phase": None, "done": None, "held": "maintenance"},
     "waiting for a retry": {"status": "queued", "retry_at": at(10), "error": "git server closed the connection.",
                             "progress_percent": 22.7},
     "cancelling": {"cancel_requested": True, "cancel_requested_at": at(-12), "cancelled_by": "jonas"},
@@ -131,6 +135,33 @@ def test_numbers_and_times_read_the_same(module_page: Page) -> None:
         [words.ordinal(each) for each in (1, 2, 3, 4, 11, 21, 112)],
         words.full_time(NOW), words.clock(NOW, milliseconds=True),
     ]  # fmt: skip
+
+
+HOLD = {"by": "ada", "since": at(-400), "reason": None}
+HOUSES = [
+    None,
+    {"paused": None, "paused_kinds": {}, "maintenance": None},
+    {"paused": HOLD | {"reason": "moving repositories"}, "paused_kinds": {}, "maintenance": HOLD | {"running": 1}},
+    {"paused": None, "paused_kinds": {}, "maintenance": HOLD | {"running": 2, "since": at(-90_000)}},
+    {"paused": None, "paused_kinds": {}, "maintenance": HOLD | {"running": 1}},
+    {"paused": None, "paused_kinds": {}, "maintenance": HOLD | {"running": 0}},
+    {"paused": None, "paused_kinds": {"code_scan": HOLD | {"title": "Scan code"}}, "maintenance": None},
+    {"paused": None, "paused_kinds": {each: HOLD | {"title": each} for each in "ab"}, "maintenance": None},
+]
+
+
+@pytest.mark.req("H5", "F10")
+def test_the_banner_of_the_house_reads_the_same(module_page: Page) -> None:
+    of_page = module_page.evaluate(
+        """async ([houses, now]) => {
+          const { houseBanner } = await import("/static/js/house_words.js");
+          const plain = (told) => told && [told.key, told.icon, told.title, told.text, told.act];
+          return houses.map((each) => plain(houseBanner(each, now)));
+        }""",
+        [HOUSES, NOW.timestamp() * 1000],
+    )
+    told = [house.banner(each, NOW) for each in HOUSES]
+    assert of_page == [each and [each[name] for name in ("key", "symbol", "title", "text", "act")] for each in told]
 
 
 PARAMS = {
