@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session
 
 from database import Database, DatabaseBusy, utc_now
 from delivery.event_log import Appended, EventLog, Start
+from delivery.notices import Notices
 from tasks import events, store
 from tasks.lifecycle import event_data, final_event
 from tasks.models import LogLine, Task, TaskEvent
@@ -38,6 +39,7 @@ class TailAnnouncer:
     def __init__(self, database: Database, event_log: EventLog) -> None:
         self._database = database
         self._log = event_log
+        self.notices = Notices(database, event_log)
         self.missed = 0
 
     def announce(self, task_id: str) -> None:
@@ -106,6 +108,8 @@ class TailAnnouncer:
         self._tell_missing_lines(task_id, row[0].log_total)
         self._feed(row[0], row[1], [event for event in pending if self._tell_for_sure(event)])
         self._mark_announced([event.id for event in pending])
+        if any(is_final(event.state) for event in pending):
+            self.notices.push(task_id)
 
     def _tell_for_sure(self, event: TaskEvent) -> bool:
         """Tell one event, beginning the tail first where there is none; False if it was told before or in that."""

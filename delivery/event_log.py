@@ -26,6 +26,20 @@ SCRIPT = (Path(__file__).parent / "tail.lua").read_text()
 TTL_S = 3600
 KEPT_EVENTS = 1000
 
+PUBLISH_ONCE = """
+if redis.call('SET', KEYS[1], '1', 'NX', 'EX', ARGV[2]) then return redis.call('PUBLISH', KEYS[2], ARGV[1]) end
+return -1
+"""
+# Microseconds of Redis's own clock, and never the same or less: a Redis that came back empty goes on rising, too.
+NEXT_REVISION = """
+local now = redis.call('TIME')
+local next = now[1] * 1000000 + now[2]
+local last = tonumber(redis.call('GET', KEYS[1]) or '0')
+if next <= last then next = last + 1 end
+redis.call('SET', KEYS[1], string.format('%.0f', next), 'EX', ARGV[1])
+return next
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Appended:
@@ -105,6 +119,8 @@ class EventLog:
         self._client = client
         self._prefix = prefix
         self._sha: str | None = None
+        self._publish_once = client.register_script(PUBLISH_ONCE)
+        self._next_revision = client.register_script(NEXT_REVISION)
 
     def channel(self, task_id: str) -> str:
         """The channel on which each event of this task is published."""
@@ -127,6 +143,18 @@ class EventLog:
     def publish(self, channel: str, message: str) -> int:
         """Send a feed message; returns how many web processes got it."""
         return int(self._client.publish(channel, message))
+
+    def publish_once(self, name: str, channel: str, message: str) -> bool:
+        """Send a feed message unless one of this name was sent in the last hour; whether it was sent now."""
+        return int(self._publish_once(keys=[f"{self._prefix}{name}", channel], args=[message, TTL_S])) >= 0
+
+    def is_first(self, name: str) -> bool:
+        """Whether nobody asked this for the same name in the last hour."""
+        return bool(self._client.set(f"{self._prefix}{name}", "1", nx=True, ex=TTL_S))
+
+    def inbox_revision(self, user_id: int) -> int:
+        """A number above all that were given for this user's inbox before."""
+        return int(self._next_revision(keys=[f"{self._prefix}user:{user_id}:inbox"], args=[TTL_S]))
 
     def begin(self, task_id: str, start: Start, replacing: str = "") -> Appended:
         """Begin a new epoch, unless another process has just done so; `replacing` is ended, unless it knows more."""
