@@ -57,6 +57,7 @@ class Scheduler:
             self._step("dispatch", self._queue.dispatch)
             self._step("rescue", self._rescuer.rescue)
             self._step("announce", self._announcer.sweep)
+            self._step("notifications", self._announcer.notices.push)
             if turn % SLOW_TURNS == 0:
                 self._step("resend", self._queue.resend_lost)
                 self._step("standing schedules", self._standing.see_to)
