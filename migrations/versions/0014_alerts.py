@@ -20,7 +20,7 @@ OPEN = sa.text("resolved_at IS NULL")
 
 
 def upgrade() -> None:
-    """Create the tables, and the row that says who judges."""
+    """Create the tables."""
     big_id = sa.BigInteger().with_variant(sa.Integer, "sqlite")
     op.create_table(
         "alerts",
@@ -57,11 +57,10 @@ def upgrade() -> None:
         sa.Column("text", sa.Text, nullable=False),
     )
     op.create_index("ix_alert_events_alert", "alert_events", ["alert_id", "id"])
-    judge = op.create_table(
+    op.create_table(
         "alert_judge",
         sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
         sa.Column("holder", sa.String(200)),
         sa.Column("expires_at", UtcDateTime),
     )
-    op.bulk_insert(judge, [{"id": 1, "holder": None, "expires_at": None}])
     op.create_index("ix_tasks_finished", "tasks", ["finished_at"])

@@ -1,0 +1,185 @@
+"""The engine: every two seconds it measures, judges, stores and tells. It runs in a thread of the scheduler process.
+
+Nothing that it watches may stop it: without Redis it goes on and tells later; without SQL it keeps what it finds in
+memory, says so in the log and to open pages, and stores it as soon as SQL is back.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+
+import redis
+from sqlalchemy.exc import SQLAlchemyError
+
+from config import Config
+from database import Database, DatabaseBusy, rfc3339, utc_now
+from delivery.event_log import EventLog, connect
+from monitoring.alerts import findings, measuring, store, thresholds, words
+from monitoring.alerts.causes import Cause, Causes
+from monitoring.alerts.findings import BlockedWebs, DiskRate, Finding, SilentWorkers
+from monitoring.alerts.judge import Turn, step_down, take_turn
+from monitoring.alerts.measuring import LiveParts, Running, Waiting
+from monitoring.alerts.rules import AlertState
+from monitoring.alerts.telling import Teller
+from monitoring.alerts.writing import write
+from tasks.errors import NotFound
+from tasks.registry import find_job
+
+log = logging.getLogger("taskroom.alerts")
+
+TURN_S = 2.0
+FAILURES_EACH_S = 10.0
+REDIS_TIMEOUT_S = 1.0
+SQL_RULES = ("no_workers", "worker_silent", "queue_backup", "repeated_failures", "task_stalled")
+
+
+class Engine:
+    """Judges one installation. Any number may run; the one that holds the judge's row does it."""
+
+    def __init__(
+        self, config: Config, database: Database, client: redis.Redis, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._config = config
+        self._database = database
+        self._client = client
+        self._clock = clock
+        self._teller = Teller(EventLog(client, config.redis_prefix))
+        self._name = f"{socket.gethostname()}:{os.getpid()}:{id(self):x}"
+        self._limits: thresholds.Thresholds = thresholds.defaults()
+        self.causes = Causes()
+        self._silent = SilentWorkers(config.lease_s)
+        self._blocked = BlockedWebs()
+        self._disk_rate = DiskRate()
+        self._failures: Sequence[Finding] = ()
+        self._failures_at_s = float("-inf")
+        self._was_judge = False
+
+    def run(self, stop: threading.Event) -> None:
+        """Take turns until `stop` is set."""
+        while not stop.wait(TURN_S):
+            try:
+                self.turn()
+            except Exception:
+                log.exception("alerts could not be judged; the next turn tries again")
+        try:
+            step_down(self._database, self._name)
+        except (SQLAlchemyError, DatabaseBusy):
+            log.debug("another scheduler judges when this one's time has run out")
+
+    def turn(self) -> None:
+        """Measure, judge, store and tell once."""
+        now, now_s = utc_now(), self._clock()
+        patience_s = self._limits["database_trouble"]["write_ms"] / 1000
+        mine = take_turn(self._database, self._name, now, patience_s)
+        if mine.refused is None and not mine.is_mine:
+            self.causes = Causes()
+            self._was_judge = False
+            return
+        if not self._was_judge:
+            self._was_judge = True
+            self._silent.forgive()
+        found = self._find(mine, now, now_s)
+        self.causes.see(found, now, now_s)
+        due = self.causes.become_due(self._limits, now_s)
+        if mine.refused is not None or not self._store(found, now, now_s):
+            self._keep(due)
+        self._teller.tell()
+
+    def _find(self, mine: Turn, now: datetime, now_s: float) -> dict[str, Sequence[Finding] | None]:
+        """What is wrong now, by type; None for what cannot be known now."""
+        parts = measuring.live_parts(self._client, self._config.redis_prefix)
+        found: dict[str, Sequence[Finding] | None] = dict.fromkeys(SQL_RULES)
+        refused = mine.refused
+        if refused is None:
+            try:
+                found |= self._find_in_sql(parts, now, now_s)
+            except (SQLAlchemyError, DatabaseBusy) as error:
+                refused = words.reason(error)
+        if refused is not None:
+            self._silent.forgive()
+        limits, known = self._limits, self.causes.known()
+        machine = measuring.machine(self._config)
+        full_in_s = self._disk_rate.full_in_s(machine.disk_free, now_s)
+        found["database_trouble"] = findings.database_trouble(refused, mine.took_s, limits["database_trouble"])
+        found["redis_lost"] = findings.redis_lost(parts)
+        found["disk_low"] = findings.disk_low(machine, limits["disk_low"], known, full_in_s)
+        found["disk_filling"] = findings.disk_filling(machine, limits["disk_filling"], known, full_in_s)
+        found["memory_low"] = findings.memory_low(machine, limits["memory_low"], known)
+        found["loop_blocked"] = self._blocked.find(parts, limits["loop_blocked"], now_s)
+        return found
+
+    def _find_in_sql(self, parts: LiveParts, now: datetime, now_s: float) -> dict[str, Sequence[Finding] | None]:
+        with self._database.read() as session:
+            self._limits = limits = thresholds.thresholds(session)
+            waiting: Waiting = measuring.waiting(session, now)
+            running: list[Running] = measuring.running(session)
+            if now_s - self._failures_at_s >= FAILURES_EACH_S:
+                limit = limits["repeated_failures"]
+                failed = measuring.failures(session, now - timedelta(minutes=limit["window_min"]))
+                self._failures = findings.repeated_failures(failed, limit, _title_of)
+                self._failures_at_s = now_s
+        silent = self._silent.find(running, limits["worker_silent"], now, now_s)
+        silent_workers = {each.subject for each in silent}
+        living = [each for each in running if each.worker not in silent_workers]
+        return {
+            "worker_silent": silent,
+            "no_workers": findings.no_workers(parts, waiting, bool(living)),
+            "queue_backup": findings.queue_backup(waiting, limits["queue_backup"], self.causes.known(), now),
+            "repeated_failures": self._failures,
+            "task_stalled": findings.task_stalled(living),
+        }
+
+    def _store(self, found: dict[str, Sequence[Finding] | None], now: datetime, now_s: float) -> bool:
+        """Write what has to change; whether the database took it."""
+        try:
+            with self._database.read() as session:
+                stored = {(each.type, each.subject): each for each in store.open_alerts(session)}
+            changes = self.causes.decide(stored, found, self._limits, now, now_s)
+            done = write(self._database, changes, now) if changes else []
+        except (SQLAlchemyError, DatabaseBusy) as error:
+            log.warning("alerts wait to be stored: %s", error.__class__.__name__)
+            return False
+        for change, alert in done:
+            self.causes.note(change, now_s)
+            if change.what != "touched":
+                self._teller.add(alert.id, store.told(alert))
+        return True
+
+    def _keep(self, due: Sequence[Cause]) -> None:
+        """They cannot be stored now: say so where somebody may see it."""
+        for cause in due:
+            log.error("alert, not stored yet: %s. %s", cause.finding.title, cause.finding.text)
+            alert = {
+                "id": None,
+                "type": cause.finding.type,
+                "severity": self._limits[cause.finding.type].severity.value,
+                "state": AlertState.ACTIVE.value,
+                "count": cause.times,
+                "title": cause.finding.title,
+                "text": cause.finding.text,
+                "first_at": rfc3339(cause.first_at),
+                "last_at": rfc3339(cause.last_at),
+            }
+            self._teller.add(cause.finding.key, alert)
+
+
+def _title_of(kind: str) -> str:
+    try:
+        return find_job(kind).title
+    except NotFound:
+        return kind
+
+
+def start(config: Config, stop: threading.Event) -> threading.Thread:
+    """Judge in a thread of its own until `stop` is set: no step of the scheduler, however slow, keeps it waiting."""
+    client = connect(config.requires_redis_url, REDIS_TIMEOUT_S)
+    engine = Engine(config, Database(config.database_url), client)
+    thread = threading.Thread(target=engine.run, args=(stop,), name="alerts", daemon=True)
+    thread.start()
+    return thread
