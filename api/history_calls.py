@@ -119,11 +119,4 @@ def _text_lines(database: Database, task: Task) -> Iterator[str]:
         if not lines:
             return
         after = lines[-1]["n"]
-        yield "".join(f"{line['at']} {line['level'].upper():7} {_one_line(line['text'])}\n" for line in lines)
-
-
-def _one_line(text: str) -> str:
-    """Control characters as their escapes: a line of the log stays one line, and a terminal obeys nothing in it."""
-    if text.isprintable():
-        return text
-    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
+        yield "".join(map(store.text_line, lines))

@@ -113,9 +113,9 @@ class Sockets:
         """Send a feed entry to each of the user's sockets of the namespace `/`."""
         self._to([self.by_sid[sid] for sid in self._of_user.get(user_id, ())], packet)
 
-    def to_all(self, packet: str) -> None:
-        """Send to every socket of the namespace `/` of this process."""
-        self._to(list(self.by_sid.values()), packet)
+    def to_all(self, packet: str, with_visitors: bool = False) -> None:
+        """Send to every socket of the namespace `/` of this process; to visitors only what names nobody."""
+        self._to([each for each in self.by_sid.values() if with_visitors or each.link is None], packet)
 
     def to_people(self, packet: str) -> None:
         """The same, but for visitors, who see one task and nothing of the house."""

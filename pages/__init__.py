@@ -20,6 +20,8 @@ from pages import (
     registered,
     schedule_form,
     schedules,
+    shared,
+    sharing,
     start,
     task_actions,
     tasks,
@@ -37,5 +39,17 @@ def register(app: Flask) -> None:
     dependency_scan.register(app)
     captions.register(app)
     trace_scan.register()
-    for module in (frame, home, start, captions, tasks, task_actions, registered, schedules, schedule_form):
+    for module in (
+        frame,
+        home,
+        start,
+        captions,
+        tasks,
+        task_actions,
+        sharing,
+        shared,
+        registered,
+        schedules,
+        schedule_form,
+    ):
         app.register_blueprint(module.blueprint)

@@ -80,11 +80,20 @@ def asked_log(args: Mapping[str, str]) -> LogAsked:
 
 
 def log_view(
-    task: Snapshot, asked: LogAsked, lines: Sequence[Mapping[str, Any]], matches: int | None = None
+    task: Snapshot,
+    asked: LogAsked,
+    lines: Sequence[Mapping[str, Any]],
+    matches: int | None = None,
+    place: str = "",
+    text_href: str = "",
 ) -> LogView:
-    """`lines` are the ones to show, in order; `matches` is how many fit the search or the level in all."""
+    """`lines` are the ones to show, in order; `matches` is how many fit the search or the level in all.
+
+    `place` is the page that the log is on, and `text_href` all of it as text, where they are not the task's own.
+    """
     total = int(task.get("log_total") or 0)
-    page = f"/tasks/{task['task_id']}/log" if task["status"] in FINAL else f"/tasks/{task['task_id']}"
+    own = f"/tasks/{task['task_id']}"
+    page = place or (f"{own}/log" if task["status"] in FINAL else own)
     shown = [_line(each) for each in lines]
     return LogView(
         lines=shown,
@@ -92,7 +101,7 @@ def log_view(
         total=total,
         query=asked.query,
         page_href=page,
-        text_href=f"/api/v1/tasks/{task['task_id']}/log.txt",
+        text_href=text_href or f"/api/v1{own}/log.txt",
         range_words=_range(asked, shown, total, matches),
         empty_words=_empty(task, asked),
         matches_words=f"{words.count(matches)} found" if matches is not None and asked.query else "",

@@ -47,7 +47,7 @@ class ResultsPage:
 
 
 _pages: dict[str, ResultsPage] = {}
-RESERVED = frozenset({"overview", "log", "details", "cancel", "retry"})
+RESERVED = frozenset({"overview", "log", "details", "cancel", "retry", "share"})
 
 
 def register_results(

@@ -85,12 +85,12 @@ def _render(task_id: str, tab: str) -> str:
         job=job,
         log=log,
         outcome=outcome(task),
-        page_title=_page_title(view),
+        page_title=page_title(view),
         can_act=reading.can_act(task, current_user.identity),
         tab_items=tab_items(task, tab),
         detail_labels=LABELS,
         left_out_details=LEFT_OUT_DETAILS,
-        empty_phase=_empty_phase(task, now),
+        empty_phase=empty_phase(task, now),
         param_facts=param_facts,
         plain_results=plain_results,
         **_results(task, tab),
@@ -108,7 +108,8 @@ def _results(task: Snapshot, tab: str) -> dict[str, object]:
     return {**further, **brought, "results": results, "results_templates": templates, "raw": task}
 
 
-def _page_title(view: TaskView) -> str:
+def page_title(view: TaskView) -> str:
+    """The title of the tab: how far, or how it ended, and what."""
     said = {"completed": "Done", "failed": "Failed", "cancelled": "Cancelled"}.get(view.status, "")
     percent = view.percent if view.percent != words.UNKNOWN else ""
     if view.percent.endswith(" %") and view.status != "completed":
@@ -116,7 +117,7 @@ def _page_title(view: TaskView) -> str:
     return " · ".join(part for part in (said or percent, view.title) if part)
 
 
-def _empty_phase(task: Snapshot, now: datetime) -> PhaseView:
+def empty_phase(task: Snapshot, now: datetime) -> PhaseView:
     """A phase without words, for the template that JavaScript clones."""
     blank = {"name": "", "title": "", "weight": 1, "state": "pending"}
     view = next(iter(phase_views({**task, "phases": [blank]}, now, is_moving=False)))

@@ -5,7 +5,7 @@ Loading a task *through* what the asker may see is the access check: there is no
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -224,10 +224,12 @@ def snapshot(task: Task, owner: str) -> dict[str, Any]:
         "eta_s": None if is_final(task.state) else progress.get("eta_s"),
         "eta_low_s": None if is_final(task.state) else progress.get("eta_low_s"),
         "eta_high_s": None if is_final(task.state) else progress.get("eta_high_s"),
+        "eta_runs": None if is_final(task.state) else progress.get("eta_runs"),
         "estimated_completion": None if is_final(task.state) else progress.get("estimated_completion"),
         "current_step": progress.get("current_step"),
         "details": progress.get("details", {}),
-        "stalled_since": None if is_final(task.state) else progress.get("stalled_since"),
+        "stalled_since": progress.get("stalled_since") if task.state == State.RUNNING else None,
+        "usual_gap_s": progress.get("usual_gap_s") if task.state == State.RUNNING else None,
         "attempt": task.attempt,
         "max_attempts": task.max_attempts,
         "cancel_requested": task.cancel_requested_at is not None,
@@ -302,6 +304,14 @@ def last_log_lines(session: Session, task: Task, count: int = 200) -> list[dict[
 def line_fields(line: LogLine) -> dict[str, Any]:
     """A log line as it goes over the wire."""
     return {"n": line.n, "at": rfc3339(line.at), "level": line.level, "text": line.text}
+
+
+def text_line(line: Mapping[str, Any]) -> str:
+    """A log line as text. Control characters become escapes: it stays one line, and a terminal obeys nothing in it."""
+    text = line["text"]
+    if not text.isprintable():
+        text = "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
+    return f"{line['at']} {line['level'].upper():7} {text}\n"
 
 
 def history(session: Session, task: Task, after: int = 0, limit: int = 200) -> list[dict[str, Any]]:

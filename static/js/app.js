@@ -19,10 +19,15 @@ relativeTimes(() => (live ? live.clock.now() : Date.now()), realTimers);
 
 if (live) {
   new ConnectionView(live, announcer).paint();
+  if (live.user) followFeeds();
+  goLive();
+}
+
+/** What only a signed-in user is told; a visitor by a share link is not. */
+function followFeeds() {
   live.connection.on("task_update", ({ data } = {}) => {
     const status = FINAL_UPDATE[data?.status];
     if (status) toastFinal({ user: live.user, taskId: data.task_id, status, title: data.task_name, text: data.error ?? "" });
   });
   watchHouse();
-  goLive();
 }

@@ -10,7 +10,7 @@ import { realTimers } from "./timers.js";
 
 const ATTEMPT_LIMIT_MS = 10_000;
 const WAKE_GAP_MS = 250;
-const FINAL_REFUSALS = new Set(["unauthenticated", "forbidden", "invalid_payload"]);
+const FINAL_REFUSALS = new Set(["unauthenticated", "forbidden", "invalid_payload", "not_found"]);
 
 export class RequestError extends Error {
   /** `isSilence`: the server did not answer at all, in time. */

@@ -77,6 +77,9 @@ export class ConnectionView {
   }
 
   #refused({ code, message }) {
+    if (code === "not_found") {
+      return { tone: "warn", icon: "lost", role: "alert", title: "This link has ended.", text: this.#asOf() || "Ask whoever sent it for a new one.", actions: [] };
+    }
     const signIn = { text: "Sign in", primary: true, onClick: () => location.reload() };
     const retry = { text: "Retry", onClick: () => this.connection.connect() };
     return { tone: "fail", icon: "lost", role: "alert", title: "Not connected.",

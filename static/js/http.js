@@ -24,6 +24,13 @@ export async function getDocument(url) {
   return new DOMParser().parseFromString(await response.text(), "text/html");
 }
 
+/** Sends a form as a browser does, and resolves to the page that answers, also to one that refuses with a reason. */
+export async function sendForm(form) {
+  const response = await reach(form.action, { method: "POST", headers: { Accept: "text/html" }, body: new URLSearchParams(new FormData(form)) });
+  if (!response.ok && response.status !== 409) throw new HttpError(response.status, { message: `The server answered ${response.status}.` });
+  return new DOMParser().parseFromString(await response.text(), "text/html");
+}
+
 async function send(method, url, body, headers = {}) {
   const options = { method, headers: { Accept: "application/json", ...headers } };
   if (body !== undefined) {

@@ -1,6 +1,7 @@
 /**
  * What the scripts of one page share: the connection, the tasks followed over it, the clock. Made once per tab.
- * A page without a signed-in user has none of it (`live` is null) and opens no connection.
+ * A page without a signed-in user has none of it (`live` is null) and opens no connection; but whoever came by a share
+ * link (`live.user` is empty) follows that one task.
  */
 import { io } from "../vendor/socket.io.esm.min.js";
 import { Connection } from "./connection.js";
@@ -12,12 +13,15 @@ import { realTimers } from "./timers.js";
 
 /** WebSocket first; every second try the other way round, for networks that let it open and then drop it. */
 const TRANSPORTS = ["websocket", "polling"];
-const taskUrl = (taskId) => `/api/v1/tasks/${encodeURIComponent(taskId)}`;
 
-function make({ pollFallbackS }) {
+function make({ pollFallbackS, userId, share }) {
   const socket = io({
     autoConnect: false, reconnection: false, transports: TRANSPORTS, tryAllTransports: true, timeout: 10_000,
+    ...(share ? { auth: { share } } : {}),
   });
+  const taskUrl = (taskId) => `/api/v1/tasks/${encodeURIComponent(taskId)}`;
+  const logUrl = (taskId) => (share ? `/shared/${share}/log` : `${taskUrl(taskId)}/log`);
+  const stateUrl = (taskId) => (share ? `/shared/${share}/task` : taskUrl(taskId));
   const timers = realTimers;
   const clock = new ServerClock();
   const connection = new Connection(socket, { timers });
@@ -25,14 +29,14 @@ function make({ pollFallbackS }) {
     socket.io.opts.transports = attempt % 2 ? TRANSPORTS.toReversed() : TRANSPORTS;
   });
   connection.on("connected", ({ server_time }) => clock.learn(server_time));
-  const readLogOverHttp = (taskId, { from, limit }) => getJson(`${taskUrl(taskId)}/log?from=${from}&limit=${limit}`);
+  const readLogOverHttp = (taskId, { from, limit }) => getJson(`${logUrl(taskId)}?from=${from}&limit=${limit}`);
   const streams = new TaskStreams(connection, { clock, timers, readLogOverHttp });
   const refresh = new FallbackRefresh(streams, connection,
-    { everyS: Number(pollFallbackS || 0), readTask: (taskId) => getJson(taskUrl(taskId)), timers });
-  return { clock, connection, streams, refresh, timers, user: document.body.dataset.userId };
+    { everyS: Number(pollFallbackS || 0), readTask: (taskId) => getJson(stateUrl(taskId)), timers });
+  return { clock, connection, streams, refresh, timers, user: userId };
 }
 
-export const live = document.body.dataset.userId ? make(document.body.dataset) : null;
+export const live = document.body.dataset.userId || document.body.dataset.share ? make(document.body.dataset) : null;
 
 /** Connects, and uses each moment at which the network or the tab comes back. */
 export function goLive() {

@@ -11,6 +11,7 @@ import { LogSearch } from "./log_search.js";
 import { LogView } from "./log_view.js";
 import { announcer } from "./page_announcer.js";
 import { RateHistory } from "./rate_history.js";
+import { ShareDialog } from "./share.js";
 import { keepInPlace, swapRegions } from "./swap.js";
 import { paintElapsed, paintFresh, paintTask } from "./task_painter.js";
 import { isFinal } from "./task_reducer.js";
@@ -38,6 +39,8 @@ class TaskPage {
     this.#before = this.stream.state.task;
     this.#hasEnded = this.stream.isFinal;
     this.cancel = new CancelAction(root, this.stream, live.connection);
+    const sharing = root.querySelector("#share-dialog");
+    if (sharing) new ShareDialog(sharing);
     this.#openLog(find(root, "log"));
     this.stream.subscribe((_, what) => this.#heard(what));
     live.connection.onState(() => paintSoon(this.#paint));
@@ -132,7 +135,7 @@ class TaskPage {
 
   async #ended() {
     const { status, error, duration_ms: durationMs } = this.stream.state.task;
-    toastFinal({ user: live.user, taskId: this.stream.taskId, status, title: this.title, text: error, durationMs });
+    if (live.user) toastFinal({ user: live.user, taskId: this.stream.taskId, status, title: this.title, text: error, durationMs });
     this.paint();
     this.#hasEnded = true;
     for (const element of findAll(this.root, "elapsed")) setText(element, durationMs ? `took ${measured(durationMs)}` : "");

@@ -20,7 +20,7 @@ from tasks.events import encode
 SHOWN = frozenset({
     "task_id", "kind", "title", "status", "attempt", "max_attempts", "cancel_requested", "forced",
     "phase", "progress_percent", "done", "total", "unit", "rate", "current_step", "stalled_since",
-    "eta_s", "eta_low_s", "eta_high_s", "estimated_completion",
+    "eta_s", "eta_low_s", "eta_high_s", "eta_runs", "estimated_completion", "usual_gap_s",
     "created_at", "queued_at", "started_at", "finished_at", "retry_at", "duration_ms",
     "error", "log_total", "log_warnings", "log_errors", "lines",
     "epoch", "seq", "timestamp", "snapshot",

@@ -115,8 +115,8 @@ def test_a_completed_task_says_so_in_one_sentence_and_is_the_only_full_bar(house
     assert "8,340 files scanned, 1,126 changed, 29,518 nodes." in "".join(page.text)
     (bar,) = page.find("svg", data_bar="")
     assert (bar["data-mode"], bar["aria-valuenow"]) == ("completed", "100")
-    tabs = [link["href"] for link in page.find("a") if link.get("href", "").startswith(f"/tasks/{task_id}")]
-    assert tabs == [f"/tasks/{task_id}", f"/tasks/{task_id}/log", f"/tasks/{task_id}/details"]
+    links = [link["href"] for link in page.find("a") if link.get("href", "").startswith(f"/tasks/{task_id}")]
+    assert links == [f"/tasks/{task_id}/share", f"/tasks/{task_id}", f"/tasks/{task_id}/log", f"/tasks/{task_id}/details"]
 
 
 @pytest.mark.req("F10")
