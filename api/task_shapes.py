@@ -74,9 +74,12 @@ class Snapshot(Answer):
     eta_s: float | None
     eta_low_s: float | None
     eta_high_s: float | None
+    eta_runs: int | None
     estimated_completion: Time | None
     current_step: str | None
     details: dict[str, Any]
+    stalled_since: Time | None
+    usual_gap_s: float | None
     attempt: int
     max_attempts: int
     cancel_requested: bool

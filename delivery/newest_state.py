@@ -25,9 +25,12 @@ LIVE_FIELDS = (
     "eta_s",
     "eta_low_s",
     "eta_high_s",
+    "eta_runs",
     "estimated_completion",
     "current_step",
     "details",
+    "stalled_since",
+    "usual_gap_s",
 )
 
 

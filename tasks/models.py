@@ -40,6 +40,7 @@ class Task(Base):
         Index("ix_tasks_created", "created_at"),
         Index("ix_tasks_finished", "finished_at"),
         Index("ix_tasks_kind_state", "kind", "state"),
+        Index("ix_tasks_kind_finished", "kind", "finished_at"),
         Index("ix_tasks_resource_state", "resource", "state"),
         Index("ix_tasks_schedule", "schedule_id", "created_at"),
     )

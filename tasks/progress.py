@@ -49,6 +49,7 @@ class Progress:
         self._past: dict[int, PhaseCourse] = {}
         self._forecast = Forecast(self._names, [phase["weight"] for phase in self._phases], runs)
         self._judge = Judge()
+        self.tells_time_left = False
 
     @property
     def done(self) -> Any:
@@ -58,6 +59,11 @@ class Progress:
     @done.setter
     def done(self, value: float) -> None:
         self.counter.set(value)
+
+    @property
+    def phase(self) -> str | None:
+        """The name of the running phase."""
+        return None if self._current is None else self._names[self._current]
 
     def check_phase(self, name: str) -> None:
         """Raise ValueError for a phase that the job did not declare."""
@@ -187,6 +193,7 @@ class Progress:
         )
         told = None if self.stalled_since is not None else self._forecast.at(position)
         self._judge.note(elapsed_s, told)
+        self.tells_time_left = told is not None
         return told
 
 

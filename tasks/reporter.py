@@ -23,11 +23,12 @@ from database import Database, DatabaseBusy, rfc3339, utc_now
 from tasks import events, journal
 from tasks.courier import Courier
 from tasks.errors import LeaseLost
+from tasks.estimates.history import Timing
 from tasks.inbox import Inbox
 from tasks.journal import Line
 from tasks.lifecycle import Claim
 from tasks.progress import Progress
-from tasks.stall import Stall
+from tasks.stall import Gaps, Stall
 
 log = logging.getLogger("taskroom.reporter")
 
@@ -73,9 +74,10 @@ class Reporter(Inbox):
         progress: Progress,
         max_hz: float,
         stalled_after_s: float = STALLED_AFTER_S,
+        gaps: Gaps | None = None,
     ) -> None:
         super().__init__(progress)
-        self._stall = Stall(stalled_after_s, time.monotonic())
+        self._stall = Stall(stalled_after_s, time.monotonic(), gaps)
         self._database = database
         self._tail = tail
         self._held = held
@@ -120,6 +122,11 @@ class Reporter(Inbox):
         """The progress now."""
         with self.lock:
             return self.progress.fields(time.monotonic(), utc_now())
+
+    def timing(self, likeness: str, duration_s: float) -> Timing:
+        """What later runs learn from this attempt, which has ended after so many seconds."""
+        gaps = self._stall.gaps(time.monotonic())
+        return Timing(likeness, self.progress.course(), gaps, self.progress.verdict(duration_s))
 
     def _run(self) -> None:
         while self.lost is None:
@@ -200,18 +207,24 @@ class Reporter(Inbox):
     def _has_news(self, now_s: float) -> bool:
         """Whether there is progress to tell: new, untold because Redis was away, or stopped beyond its usual gap."""
         if self.is_dirty or not _is_same(self.progress.done, self._sent_done):
-            if self._stall.move(now_s):
-                self.progress.stalled_since = None
-                self.take_line(Line(utc_now(), "info", "Progress goes on."))
+            if self._stall.move(now_s, self.progress.phase):
+                self._say_stalled(None, "info", "Progress goes on.")
             return True
         silent_s = self._stall.check(now_s)
         if silent_s is None:
-            return self._is_untold
-        self.progress.stalled_since = rfc3339(utc_now() - timedelta(seconds=silent_s))
-        words = f"No progress for {silent_s:.0f} s, far longer than usual. The worker is alive."
-        self.take_line(Line(utc_now(), "warning", words))
-        self.is_urgent = True
+            is_dated = self.progress.tells_time_left and now_s - self._sent_at >= SAVE_INTERVAL_S
+            return self._is_untold or is_dated  # less is left although nothing moves, or it takes longer
+        usual = _span(self._stall.usual_s or 0.0)
+        words = f"No progress for {_span(silent_s)}; this job usually reports every {usual}. The worker is alive."
+        self._say_stalled(rfc3339(utc_now() - timedelta(seconds=silent_s)), "warning", words)
         return True
+
+    def _say_stalled(self, since: str | None, level: str, words: str) -> None:
+        """Tell and store at once that progress has stopped, or that it goes on."""
+        self.progress.stalled_since = since
+        self.progress.usual_gap_s = None if since is None else round(self._stall.usual_s or 0.0, 1)
+        self.take_line(Line(utc_now(), level, words))
+        self.is_urgent = True
 
     def _tell(self, fields: dict[str, Any]) -> None:
         held = self._held
@@ -238,6 +251,13 @@ class Reporter(Inbox):
             self._admin_at = self._sent_at
             is_seen = self._tail.admin(events.job_update(snapshot))
             self._admin_interval_s = ADMIN_INTERVAL_S if is_seen else ADMIN_AWAY_INTERVAL_S
+
+
+def _span(seconds: float) -> str:
+    """ "0.4 s", "40 s", "4 min"."""
+    if seconds < 10:
+        return f"{max(seconds, 0.1):.1f}".removesuffix(".0") + " s"
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
 
 
 def _is_same(a: float, b: float) -> bool:

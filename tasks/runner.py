@@ -25,6 +25,7 @@ from delivery.event_log import EventLog, connect
 from tasks import lifecycle
 from tasks.context import CancelWish, JobContext
 from tasks.errors import Cancelled, InvalidParams, JobFailed, LeaseLost, Retryable
+from tasks.estimates.history import Timing, history_of, likeness_of
 from tasks.events import clean, printable
 from tasks.lease_watch import watch_lease
 from tasks.lifecycle import MAX_RESULTS_BYTES, Claim, Failure, Limits
@@ -107,15 +108,19 @@ def run_task(task_id: str) -> None:
     job = find_job(claim.kind)
     announcer.announce(task_id)
     started_s = time.monotonic()
-    progress = Progress(job.phases, lifecycle.initial_phases(job), started_s)
-    reporter = Reporter(database, TailReports(event_log, announcer), claim, progress, config.progress_max_hz)
     with database.read() as session:
         task = session.get_one(Task, task_id)
+        likeness = likeness_of(task.resource, claim.params)
+        history = history_of(session, claim.kind, likeness)
+    progress = Progress(job.phases, lifecycle.initial_phases(job), started_s, history.runs)
+    reporter = Reporter(
+        database, TailReports(event_log, announcer), claim, progress, config.progress_max_hz, gaps=history.gaps
+    )
     reporter.start(task.log_total, task.log_warnings, task.log_errors)
     work_dir = Path(tempfile.mkdtemp(prefix=f"{task_id[:8]}-", dir=_scratch(config)))
     try:
         ending = _work(job, JobContext(config, database, claim, reporter, work_dir, wish), claim)
-        _store(database, claim, job, reporter, ending, started_s)
+        _store(database, claim, job, reporter, ending, started_s, likeness)
     except LeaseLost as error:
         log.warning("task %s, attempt %d: %s", task_id, claim.attempt, error.message)
     finally:
@@ -201,15 +206,18 @@ def clean_results(results: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {"result": value}
 
 
-def _store(database: Database, claim: Claim, job: Job, reporter: Reporter, ending: Ending, started_s: float) -> None:
+def _store(
+    database: Database, claim: Claim, job: Job, reporter: Reporter, ending: Ending, started_s: float, likeness: str
+) -> None:
     """Store the end of the attempt, after its last log line; a database that is away is waited for."""
     now_s = time.monotonic()
     reporter.end_phase(ending.state == State.COMPLETED)
     progress = reporter.close(STORE_FOR_S)
     duration_ms = int((now_s - started_s) * 1000)
+    timing = reporter.timing(likeness, now_s - started_s)
     while True:
         try:
-            return _end(database, claim, job, ending, progress, duration_ms)
+            return _end(database, claim, job, ending, progress, duration_ms, timing)
         except (SQLAlchemyError, DatabaseBusy) as error:
             if time.monotonic() > now_s + STORE_FOR_S:
                 raise
@@ -218,10 +226,16 @@ def _store(database: Database, claim: Claim, job: Job, reporter: Reporter, endin
 
 
 def _end(
-    database: Database, claim: Claim, job: Job, ending: Ending, progress: dict[str, Any], duration_ms: int
+    database: Database,
+    claim: Claim,
+    job: Job,
+    ending: Ending,
+    progress: dict[str, Any],
+    duration_ms: int,
+    timing: Timing,
 ) -> None:
     if ending.state == State.COMPLETED:
-        lifecycle.complete(database, claim, ending.results or {}, progress, duration_ms)
+        lifecycle.complete(database, claim, ending.results or {}, progress, duration_ms, timing)
     elif ending.failure is None:
         lifecycle.confirm_cancel(database, claim, progress, duration_ms, forced=False)
     elif ending.failure.retryable and claim.attempt < claim.max_attempts:

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from database import Database, utc_now
 from tasks import events
+from tasks.estimates.history import Timing, keep
 from tasks.lifecycle.claim import Claim, claim_of, hold
 from tasks.lifecycle.record import note, record
 from tasks.models import Task, TaskAttempt
@@ -31,11 +32,16 @@ class Failure:
 
 
 def complete(
-    database: Database, held: Claim, results: dict[str, Any], progress: Mapping[str, Any], duration_ms: int
+    database: Database,
+    held: Claim,
+    results: dict[str, Any],
+    progress: Mapping[str, Any],
+    duration_ms: int,
+    timing: Timing | None = None,
 ) -> None:
-    """running → completed. Raises LeaseLost."""
+    """running → completed; `timing` is what later estimates learn from. Raises LeaseLost."""
     done = {**progress, "progress_percent": 100.0}
-    _finish(database, held, State.COMPLETED, events.TASK_COMPLETED, done, duration_ms, results=results)
+    _finish(database, held, State.COMPLETED, events.TASK_COMPLETED, done, duration_ms, timing, results=results)
 
 
 def fail(database: Database, held: Claim, failure: Failure, progress: Mapping[str, Any], duration_ms: int) -> None:
@@ -60,6 +66,7 @@ def _finish(
     event: str,
     progress: Mapping[str, Any],
     duration_ms: int,
+    timing: Timing | None = None,
     **values: Any,
 ) -> None:
     now = utc_now()
@@ -74,6 +81,8 @@ def _finish(
             **values,
         )  # fmt: skip
         end_attempt(session, held.task_id, held.attempt, now, state, values.get("error"))
+        if timing is not None:
+            keep(session, held.task_id, held.kind, now, timing)
         record(session, held.task_id, event)
 
 

@@ -9,11 +9,12 @@ from typing import NamedTuple
 from sqlalchemy import ColumnElement, and_, delete, func, select
 
 from database import Database
+from tasks.estimates.models import TaskTiming
 from tasks.models import Artifact, LogLine, Task, TaskAttempt, TaskEvent
 from tasks.notes import TaskNote
 from tasks.states import FINAL
 
-HISTORY = (LogLine, TaskEvent, TaskAttempt, Artifact, TaskNote)
+HISTORY = (LogLine, TaskEvent, TaskAttempt, Artifact, TaskTiming, TaskNote)
 
 
 class Ended(NamedTuple):
