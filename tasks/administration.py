@@ -175,8 +175,10 @@ class Administration:
             owner = identity_of(session, task.owner_id)
         if owner is None:
             return Result(task_id, "refused", "The account of its owner is disabled.")
-        options = {"title": task.title, "priority": task.priority, "visibility": task.visibility}
-        submission = self._tasks.prepare(owner, task.kind, task.params, **options, retry_of=task.id)
+        submission = self._tasks.prepare(
+            owner, task.kind, task.params,
+            title=task.title, priority=task.priority, visibility=task.visibility, retry_of=task.id,
+        )  # fmt: skip
         with self._database.write() as session:
             outcome = _judged(session, task_id, order)
             if outcome != "retried":

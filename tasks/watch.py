@@ -71,6 +71,7 @@ class Watch:
         pulse: Callable[[], None] = lambda: None,
         *,
         has_orphans: bool = False,
+        beat: Callable[[], None] = lambda: None,
     ) -> None:
         self._station = station
         self._database = station.database
@@ -80,6 +81,7 @@ class Watch:
         self._child = child
         self._pulse = pulse
         self._has_orphans = has_orphans
+        self._tell_presence = beat
         self._started_s = time.monotonic()
         self._attempt: int | None = None
         self._renewed_s = self._started_s
@@ -115,7 +117,9 @@ class Watch:
     def _tell_of_life(self, over: threading.Event) -> None:
         """Heartbeats over Redis, in a thread: a Redis that hangs must not keep this process from renewing the lease."""
         pulsed_s = 0.0
+        self._tell_presence()
         while not over.wait(self._station.config.lease_s * RENEW_AFTER):
+            self._tell_presence()
             if self._attempt is not None:
                 with contextlib.suppress(SQLAlchemyError, DatabaseBusy):
                     self._beat(self._attempt)

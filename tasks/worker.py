@@ -13,6 +13,7 @@ import sys
 import time
 from typing import Any
 
+import psutil
 import redis
 from redis.exceptions import RedisError
 from rq import Queue, Worker
@@ -24,6 +25,7 @@ from config import Config
 from database import Database, is_sqlite
 from delivery.announcer import TailAnnouncer
 from delivery.event_log import EventLog, connect
+from monitoring.workers import BEAT_S, WorkerPresence
 from tasks.queue import queue_name, task_id_of
 from tasks.registry import load_jobs, prepare_jobs
 from tasks.runner import Station, take_station
@@ -43,7 +45,9 @@ class TaskWorker(Worker):
     announcer: TailAnnouncer
     event_log: EventLog
     hasty: redis.Redis
+    presence: WorkerPresence
     _watch: Watch | None = None
+    _is_draining = False
 
     def fork_work_horse(self, job: RqJob, queue: Queue) -> None:
         """Fork the child that runs the task, in a process group of its own, bound to this process's life."""
@@ -58,11 +62,32 @@ class TaskWorker(Worker):
             os.setpgid(child, child)
         self._horse_pid = child
 
+    def dequeue_job_and_maintain_ttl(
+        self,
+        timeout: int | None,
+        max_idle_time: int | None = None,  # noqa: ARG002  # RQ's signature
+    ) -> tuple[RqJob, Queue] | None:
+        """The next job. While there is none, this worker tells that it lives, and hears whether it is to drain."""
+        while True:
+            self._beat(None)
+            if self._is_draining:
+                raise StopRequested
+            found = super().dequeue_job_and_maintain_ttl(timeout and int(BEAT_S), int(BEAT_S))
+            if found is not None:
+                return found
+
+    def _beat(self, task_id: str | None) -> None:
+        """Never raises: without Redis nobody is told, and the work goes on."""
+        with contextlib.suppress(RedisError, psutil.Error):
+            if self.presence.beat(task_id, is_draining=self._is_draining) and not self._is_draining:
+                log.info("worker %s was asked to drain: it takes no more tasks and ends", self.name)
+                self._is_draining = self._stop_requested = True
+
     def monitor_work_horse(self, job: RqJob, queue: Queue) -> None:
         """Watch over the child until its task is in a true state."""
         self._watch = Watch(
             self.station, self.announcer, self.event_log, task_id_of(job), self._horse_pid,
-            lambda: self.maintain_heartbeats(job), has_orphans=True,
+            lambda: self.maintain_heartbeats(job), has_orphans=True, beat=lambda: self._beat(task_id_of(job)),
         )  # fmt: skip
         if self._shutdown_requested_date is not None:
             self._watch.draining_since_s = time.monotonic()
@@ -78,6 +103,7 @@ class TaskWorker(Worker):
     def handle_warm_shutdown_request(self) -> None:
         """SIGTERM: take no more tasks; the running one gets DRAIN_S to end, then another worker starts it again."""
         log.info("worker %s drains", self.name)
+        self._is_draining = True
         if self._watch is not None:
             self._watch.draining_since_s = time.monotonic()
 
@@ -141,9 +167,12 @@ def run_worker(config: Config, number: int = 1) -> None:
     worker.event_log = event_log
     worker.hasty = hasty
     worker.announcer = TailAnnouncer(database, event_log)
+    worker.presence = WorkerPresence(hasty, config.redis_prefix, name)
     worker.log.setLevel(logging.WARNING)
     log.info("worker %s takes tasks", name)
     worker.work(logging_level="WARNING", with_scheduler=False)
+    with contextlib.suppress(RedisError):
+        worker.presence.leave()
 
 
 def run_workers(config: Config, count: int) -> None:
