@@ -17,6 +17,7 @@ from config import Config
 from database import Database, DatabaseBusy, utc_now
 from delivery.announcer import TailAnnouncer
 from delivery.event_log import EventLog, connect
+from monitoring.alerts import engine as alerts
 from tasks.errors import NotFound
 from tasks.lifecycle import Limits
 from tasks.queue import TaskQueue
@@ -99,4 +100,5 @@ def retry_policy(kind: str) -> RetryPolicy:
 def run_scheduler(config: Config, stop: threading.Event) -> None:
     """Run a scheduler until `stop` is set."""
     load_jobs(config.job_modules)
+    alerts.start(config, stop)
     Scheduler(config).run(stop)
