@@ -212,7 +212,7 @@ def put_together(config: Config, refusals: Refusals) -> Taskroom:
     sharing = Sharing(database, config)
     visitors = Visitors(sockets, rooms, database, sharing)
     status = ServerStatus(database, event_log, sockets.to_people)
-    handler = WebSocketProgressHandler(socketio, sockets, rooms, tasks, database, visitors, status)
+    handler = WebSocketProgressHandler(socketio, sockets, rooms, tasks, database, visitors, status, announcer.notices)
     sampler = Sampler(config, database, client, lambda: len(sockets.by_sid), lambda: room.about_this_process())
     presence = Presence(client, config.redis_prefix, "web")
     figures = WebFigures(

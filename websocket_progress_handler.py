@@ -20,7 +20,8 @@ from sqlalchemy.exc import SQLAlchemyError
 import accounts
 from database import Database, DatabaseBusy, rfc3339, utc_now
 from delivery.event_log import EventLog
-from delivery.namespaces import JoinPayload, LogPayload, Namespace, Requests, TaskPayload
+from delivery.namespaces import JoinPayload, LogPayload, Namespace, Payload, Requests, TaskPayload
+from delivery.notices import Notices
 from delivery.rooms import Rooms
 from delivery.server_status import ServerStatus
 from delivery.sockets import LOGIN_ENDED, Connected, Sockets
@@ -40,6 +41,12 @@ class CancelPayload(TaskPayload):
     reason: str | None = Field(default=None, max_length=500)
 
 
+class NotificationPayload(Payload):
+    """`claim_notification`."""
+
+    id: int = Field(ge=1, le=2**53)
+
+
 class WebSocketProgressHandler(Namespace):
     """Connections and task rooms."""
 
@@ -52,9 +59,11 @@ class WebSocketProgressHandler(Namespace):
         database: Database,
         visitors: Visitors,
         status: ServerStatus,
+        notices: Notices,
     ) -> None:
         super().__init__(socketio, sockets, rooms, database)
         self._tasks = tasks
+        self._notices = notices
         self._status = status
         self._visitors = visitors
 
@@ -66,6 +75,7 @@ class WebSocketProgressHandler(Namespace):
         self._on("get_task_status", self.get_task_status, TaskPayload)
         self._on("cancel_task", self.cancel_task, CancelPayload)
         self._on("get_task_log", self.get_task_log, LogPayload)
+        self._on("claim_notification", self.claim_notification, NotificationPayload)
 
     def _let_in(self, sid: str, environ: dict[str, Any], auth: Any) -> Connected:
         if isinstance(auth, Mapping) and "share" in auth and not self._sockets.is_draining:
@@ -87,10 +97,16 @@ class WebSocketProgressHandler(Namespace):
             "live": self._rooms.subscriber.is_live,
         }
         if link is None:
-            greeting["server_status"] = self._status.known
+            greeting |= {"server_status": self._status.known, "unread_count": self._unread_count(connected)}
         else:
             greeting["share"] = {"task_id": link.task_id, "expires_at": rfc3339(link.expires_at)}
         self._sockets.send(connected.sid, events.packet("connected", greeting))
+
+    def _unread_count(self, connected: Connected) -> int | None:
+        try:
+            return self._notices.unread_count(connected.identity.user_id)
+        except (SQLAlchemyError, DatabaseBusy):
+            return None
 
     def join_task(self, connected: Connected, payload: JoinPayload) -> dict[str, Any]:
         """Watch a task: history or a snapshot first, then every later event."""
@@ -136,6 +152,10 @@ class WebSocketProgressHandler(Namespace):
         with self._database.read() as session:
             task, _ = store.find_task(session, payload.task_id, connected.identity)
             return {"task_id": task.id, **store.log_lines(session, task, payload.from_line, payload.limit)}
+
+    def claim_notification(self, connected: Connected, payload: NotificationPayload) -> dict[str, Any]:
+        """Whether this tab shall show an unread notification: one of all the person's tabs hears yes."""
+        return {"id": payload.id, "show": self._notices.show_once(connected.identity.user_id, payload.id)}
 
     def broadcast_progress_update(self, task_id: str, progress_data: Mapping[str, Any]) -> None:
         """Tell the watchers of a task, in all processes, its newest progress, from code in the web process.

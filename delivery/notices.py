@@ -78,7 +78,12 @@ class Notices:
         query = select(Notification.read_at).where(Notification.id == notification_id, Notification.user_id == user_id)
         with self._database.read() as session:
             row = session.execute(query).one_or_none()
-        return row is not None and row[0] is None and self._log.is_first(f"notice:{notification_id}:shown")
+        if row is None or row[0] is not None:
+            return False
+        try:
+            return self._log.is_first(f"notice:{notification_id}:shown")
+        except RedisError:
+            return True  # better told twice than not at all
 
     def _push(self, row: Notification) -> None:
         revision = self._log.inbox_revision(row.user_id)
