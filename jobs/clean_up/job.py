@@ -17,6 +17,7 @@ from database import rfc3339, utc_now
 from tasks.context import JobContext
 from tasks.errors import NotFound
 from tasks.lifecycle import count_ended, ended_before, remove
+from tasks.notices.inbox import remove_read
 from tasks.registry import Phase, RetryPolicy, find_job, job
 
 BATCH = 100
@@ -44,13 +45,17 @@ class CleanUpParams(BaseModel):
     icon="asof",
     verb="Start the clean-up",
     params=CleanUpParams,
-    phases=(Phase("tasks", "Remove old tasks", 9), Phase("logins", "Remove ended logins", 1)),
+    phases=(
+        Phase("tasks", "Remove old tasks", 8),
+        Phase("notifications", "Remove old notifications", 1),
+        Phase("logins", "Remove ended logins", 1),
+    ),
     retry=RetryPolicy(max_attempts=3, backoff_s=30),
     admin_only=True,
     resource_for=lambda _params, _config: "clean_up",
 )
 def clean_up(ctx: JobContext, params: CleanUpParams) -> dict[str, Any]:
-    """Remove what is too old: `{tasks_removed, tasks_by_kind{}, left_behind_removed, logins_removed, before}`."""
+    """Remove what is too old; the answer says how much of what, and what `before` was."""
     before = utc_now() - timedelta(days=params.days or ctx.config.retention_days)
     removed: Counter[str] = Counter()
     left = 0
@@ -61,14 +66,18 @@ def clean_up(ctx: JobContext, params: CleanUpParams) -> dict[str, Any]:
             left += _forget(ctx, kind, ids)
             removed[kind] += remove(ctx.database, ids)
             ctx.advance(len(ids), step=kind, tasks_removed=removed.total())
+    ctx.phase("notifications")
+    notifications = remove_read(ctx.database, before)
     ctx.phase("logins")
     logins = purge_ended(ctx.database)
     for kind, number in sorted(removed.items()):
         ctx.log(f"{number:,} of {kind} removed")
+    ctx.log(f"{notifications:,} read notifications removed")
     return {
         "tasks_removed": removed.total(),
         "tasks_by_kind": dict(removed),
         "left_behind_removed": left,
+        "notifications_removed": notifications,
         "logins_removed": logins,
         "before": rfc3339(before),
     }

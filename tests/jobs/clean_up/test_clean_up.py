@@ -14,6 +14,7 @@ from jobs.clean_up.job import BATCH, CleanUpParams, clean_up
 from jobs.code_scan.models import CodeScan
 from tasks.journal import Line, append_lines
 from tasks.models import Artifact, LogLine, Task, TaskAttempt, TaskEvent
+from tasks.notices import Notice, Notification, notify
 from tasks.registry import load_jobs
 from tests.fixtures.core import Core
 from tests.jobs.code_scan.scanning import Recorder, scan, write
@@ -76,3 +77,19 @@ def test_what_a_scan_left_outside_its_task_goes_too(config: Config, database: Da
     assert (results["tasks_removed"], results["left_behind_removed"]) == (1, 1)
     assert count(database, CodeScan) == 0
     assert (folder / "a.py").exists(), "the repository itself is not touched"
+
+
+@pytest.mark.req("I1")
+def test_old_notifications_that_were_read_go_and_unread_ones_stay(core: Core, config: Config) -> None:
+    long_ago, today = utc_now() - timedelta(days=91), utc_now()
+    moments = ((long_ago, today), (long_ago, None), (today, today), (today, None))
+    for number, (created_at, read_at) in enumerate(moments):
+        with core.database.write() as session:
+            row = notify(session, core.me.user_id, Notice("alert", "info", f"Alert {number}"))
+            assert row is not None
+            row.created_at, row.read_at = created_at, read_at
+    context = Recorder(config, core.database)
+    assert clean_up(context, CleanUpParams())["notifications_removed"] == 1
+    with core.database.read() as session:
+        left = session.scalars(select(Notification.title).order_by(Notification.id)).all()
+    assert left == ["Alert 1", "Alert 2", "Alert 3"]
