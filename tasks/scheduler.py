@@ -18,6 +18,7 @@ from database import Database, DatabaseBusy, utc_now
 from delivery.announcer import TailAnnouncer
 from delivery.event_log import EventLog, connect
 from monitoring.alerts import engine as alerts
+from outbound.sending import Sender, to_feed
 from tasks.errors import NotFound
 from tasks.lifecycle import Limits
 from tasks.queue import TaskQueue
@@ -39,7 +40,8 @@ class Scheduler:
     def __init__(self, config: Config) -> None:
         self._database = Database(config.database_url)
         client = connect(config.requires_redis_url)
-        self._announcer = TailAnnouncer(self._database, EventLog(client, config.redis_prefix))
+        event_log = EventLog(client, config.redis_prefix)
+        self._announcer = TailAnnouncer(self._database, event_log)
         limits = Limits(config.max_concurrent_tasks, config.max_user_tasks)
         self._queue = TaskQueue(self._database, client, config.redis_prefix, limits)
         self._rescuer = Rescuer(
@@ -48,6 +50,7 @@ class Scheduler:
         tasks = Tasks(config, self._database, self._announcer, self._queue)
         self._firing = Firing(self._database, tasks)
         self._standing = Standing(self._database, tasks)
+        self._sender = Sender(self._database, config, to_feed(event_log))
         self._failing: set[str] = set()
 
     def run(self, stop: threading.Event) -> None:
@@ -59,6 +62,7 @@ class Scheduler:
             self._step("rescue", self._rescuer.rescue)
             self._step("announce", self._announcer.sweep)
             self._step("notifications", self._announcer.notices.push)
+            self._step("deliveries", self._sender.turn)
             if turn % SLOW_TURNS == 0:
                 self._step("resend", self._queue.resend_lost)
                 self._step("standing schedules", self._standing.see_to)
@@ -66,6 +70,7 @@ class Scheduler:
                 self._step("checkpoint", self._checkpoint)
             turn += 1
             stop.wait(TURN_S)
+        self._sender.close()
 
     def _step(self, name: str, step: Callable[[], object]) -> None:
         """Take one step; trouble with Redis or the database is said once and the step is tried again next turn."""
