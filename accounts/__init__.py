@@ -27,7 +27,16 @@ from accounts.setup import create_setup_token, make_first_admin, setup_expires_a
 from accounts.sign_in import Browser, SignedIn, change_password, sign_in
 from accounts.tokens import SCOPES, create_token, find_tokens, list_tokens, revoke_token
 from accounts.usernames import clean_username, name_key
-from accounts.users import create_user, find_user, has_users, list_users, set_active, set_password, set_role
+from accounts.users import (
+    change_user,
+    create_user,
+    find_user,
+    has_users,
+    list_users,
+    set_active,
+    set_password,
+    set_role,
+)
 
 __all__ = [
     "COMMAND_LINE",
@@ -56,6 +65,7 @@ __all__ = [
     "authenticate_session",
     "authenticate_token",
     "change_password",
+    "change_user",
     "clean_username",
     "create_setup_token",
     "create_token",

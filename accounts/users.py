@@ -75,63 +75,94 @@ def has_users(db: Database) -> bool:
         return session.scalar(select(User.id).limit(1)) is not None
 
 
-def set_active(db: Database, user_id: int, is_active: bool, actor: Actor, *, reason: str | None = None) -> None:
-    """Disable or enable an account. Disabling ends its logins and closes its sockets; its API tokens sleep meanwhile.
+def change_user(
+    db: Database,
+    user_id: int,
+    actor: Actor,
+    *,
+    role: str | None = None,
+    is_active: bool | None = None,
+    password: str | None = None,
+    reason: str | None = None,
+) -> None:
+    """Make these changes to an account, all or none; what is None stays.
 
-    Raises NoSuchAccount, and LastAdmin when nobody could administer the server any more.
+    Disabling, demotion and a new password end the person's logins, and their sockets close; after a promotion the
+    sockets close and come back with the new role. API tokens of a disabled account sleep until it is enabled.
+    Raises NoSuchAccount, AccountError for an unknown role, WeakPassword, and LastAdmin when nobody could administer
+    the server any more.
     """
+    if role is not None:
+        _require_role(role)
+    password_hash = None if password is None else _prepared_password(db, user_id, password)
     with db.write() as session:
-        admins = [] if is_active else _locked_admins(session)
+        admins = _locked_admins(session) if is_active is False or role == "user" else []
         user = locked_user(session, user_id)
-        if user.is_active == is_active:
-            return
-        if not is_active:
-            _require_other_admin(admins, user)
-            close_sessions(session, user)
-            session.execute(delete(PasswordLink).where(PasswordLink.user_id == user.id))
-        user.is_active = is_active
-        action = "user.enabled" if is_active else "user.disabled"
-        change = {"before": {"active": not is_active}, "after": {"active": is_active}}
-        record(session, action, f"user:{user.username}", actor, reason=reason, **change)
-    if not is_active:
+        changes = [
+            role is not None and _change_role(session, user, role, admins, actor, reason),
+            is_active is not None and _change_active(session, user, is_active, admins, actor, reason),
+        ]
+        if password_hash is not None:
+            replace_password(session, user, password_hash, actor, reason=reason)
+            changes.append(True)
+    if any(changes):
         effects.announce_revocation(user_id)
 
 
-def set_role(db: Database, user_id: int, role: str, actor: Actor, *, reason: str | None = None) -> None:
-    """Make a user an admin or the reverse. Demotion ends their logins; either way their sockets close and come back.
+def set_active(db: Database, user_id: int, is_active: bool, actor: Actor, *, reason: str | None = None) -> None:
+    """Disable or enable an account: see `change_user`."""
+    change_user(db, user_id, actor, is_active=is_active, reason=reason)
 
-    Raises NoSuchAccount, AccountError for an unknown role, and LastAdmin.
-    """
-    _require_role(role)
-    with db.write() as session:
-        admins = [] if role == "admin" else _locked_admins(session)
-        user = locked_user(session, user_id)
-        if user.role == role:
-            return
-        before = user.role
-        if role != "admin":
-            _require_other_admin(admins, user)
-            close_sessions(session, user)
-        user.role = role
-        change = {"before": {"role": before}, "after": {"role": role}}
-        record(session, "user.role_changed", f"user:{user.username}", actor, reason=reason, **change)
-    effects.announce_revocation(user_id)
+
+def set_role(db: Database, user_id: int, role: str, actor: Actor, *, reason: str | None = None) -> None:
+    """Make a user an admin or the reverse: see `change_user`."""
+    change_user(db, user_id, actor, role=role, reason=reason)
 
 
 def set_password(db: Database, user_id: int, password: str, actor: Actor, *, reason: str | None = None) -> None:
-    """Give the user a new password and end all their logins. API tokens stay: they were not made from the password.
+    """Give the user a new password: see `change_user`. API tokens stay: they were not made from the password."""
+    change_user(db, user_id, actor, password=password, reason=reason)
 
-    Raises NoSuchAccount or WeakPassword.
-    """
+
+def _prepared_password(db: Database, user_id: int, password: str) -> str:
     with db.read() as session:
         user = session.get(User, user_id)
     if user is None:
         raise NoSuchAccount("There is no user of this number.")
     require_good_password(password, user.username)
-    password_hash = effects.offload(hash_password, password)
-    with db.write() as session:
-        replace_password(session, locked_user(session, user_id), password_hash, actor, reason=reason)
-    effects.announce_revocation(user_id)
+    return effects.offload(hash_password, password)
+
+
+def _change_role(
+    session: Session, user: User, role: str, admins: Sequence[int], actor: Actor, reason: str | None
+) -> bool:
+    """Whether there was anything to tell of."""
+    if user.role == role:
+        return False
+    if role != "admin":
+        _require_other_admin(admins, user)
+        close_sessions(session, user)
+    change = {"before": {"role": user.role}, "after": {"role": role}}
+    user.role = role
+    record(session, "user.role_changed", f"user:{user.username}", actor, reason=reason, **change)
+    return True
+
+
+def _change_active(
+    session: Session, user: User, is_active: bool, admins: Sequence[int], actor: Actor, reason: str | None
+) -> bool:
+    """Whether there was anything to tell of: somebody who is enabled has nothing open."""
+    if user.is_active == is_active:
+        return False
+    if not is_active:
+        _require_other_admin(admins, user)
+        close_sessions(session, user)
+        session.execute(delete(PasswordLink).where(PasswordLink.user_id == user.id))
+    user.is_active = is_active
+    change = {"before": {"active": not is_active}, "after": {"active": is_active}}
+    action = "user.enabled" if is_active else "user.disabled"
+    record(session, action, f"user:{user.username}", actor, reason=reason, **change)
+    return not is_active
 
 
 def replace_password(

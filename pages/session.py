@@ -12,7 +12,7 @@ import accounts
 from accounts import AccountError, SetupClosed
 from accounts.passwords import MIN_PASSWORD_LENGTH
 from database import utc_now
-from pages import account, logins
+from pages import account, logins, password_link
 from pages.frame import own_address
 from pages.problems import wants_json
 from pages.server_check import check_server
@@ -26,6 +26,7 @@ def register(app: Flask) -> None:
     app.context_processor(lambda: {"sign_out_href": "/logout"})
     app.register_blueprint(blueprint)
     app.register_blueprint(account.blueprint)
+    app.register_blueprint(password_link.blueprint)
 
 
 @blueprint.get("/login")

@@ -1,0 +1,270 @@
+"""The shapes of people, limits, sessions, tokens and the audit log, for admins."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field
+
+from accounts.limits import AMOUNTS
+from api.parsing import Body, LongCursor, Query, Text, Whole, Words
+from api.task_shapes import Answer, Owner, Priority, Time
+from tasks.people import MAX_PAGE
+
+Role = Literal["user", "admin"]
+MAX_REASON = 500
+MAX_ID = 2**31 - 1
+REASON = "Why; it is kept in the audit log."
+Reason = Annotated[Text | None, Field(max_length=MAX_REASON, description=REASON)]
+
+
+def _amount(name: str, text: str) -> Any:
+    low, high = AMOUNTS[name]
+    return Field(None, ge=low, le=high, description=text)
+
+
+def _moment(value: object) -> object:
+    if isinstance(value, str) and "T" not in value.upper():
+        raise ValueError("Write a time like 2026-11-21T14:00:00Z")
+    return value
+
+
+def _in_range(value: datetime) -> datetime:
+    if not 1970 <= value.year <= 9998:
+        raise ValueError("Write a time between 1970 and 9998")
+    return value
+
+
+Moment = Annotated[AwareDatetime, BeforeValidator(_moment), AfterValidator(_in_range)]
+
+
+class PeopleQuery(Query):
+    """What the list is narrowed to; every filter that is set must fit."""
+
+    q: Words = Field("", description="Part of the user name.")
+    role: Literal["", "user", "admin"] = ""
+    state: Literal["", "active", "disabled", "invited"] = Field("", description="`invited` has no password yet.")
+    limits: Literal["", "own", "default"] = Field("", description="Only who has limits of their own, or only others.")
+    seen: Literal["", "day", "week", "month", "never"] = Field("", description="Last seen within that time.")
+    limit: Whole = Field(50, ge=1, le=MAX_PAGE)
+    cursor: LongCursor = Field("", description="`next_cursor` of the page before.")
+
+
+class NewPerson(Body):
+    """Whom to make. Without a password there is a link with which the person chooses one."""
+
+    username: Text = Field(min_length=1, max_length=256)
+    role: Role = "user"
+    password: Text | None = Field(None, max_length=1024)
+    reason: Reason = None
+
+
+class ChangePerson(Body):
+    """What to change, all of it or nothing; what is left out or null stays."""
+
+    role: Role | None = None
+    active: bool | None = Field(None, description="`false` disables the account and ends its logins.")
+    password: Text | None = Field(None, max_length=1024, description="A new password; all logins end.")
+    reason: Reason = None
+
+
+class Because(Body):
+    """Why."""
+
+    reason: Reason = None
+
+
+class BecauseQuery(Query):
+    """Why."""
+
+    reason: Text = Field("", max_length=MAX_REASON, description=REASON)
+
+
+class LimitFields(Body):
+    """Every limit; null or left out is the default."""
+
+    max_running: int | None = _amount("max_running", "Tasks at once.")
+    tasks_per_day: int | None = _amount("tasks_per_day", "Tasks that may be started in a day of UTC; 0 is none.")
+    timeout_s: int | None = _amount("timeout_s", "The longest run time in seconds; a job's own counts if shorter.")
+    highest_priority: Priority | None = Field(None, description="The most urgent that may be used.")
+    may_cancel: bool | None = None
+    may_retry: bool | None = None
+
+
+class NewLimits(LimitFields):
+    """What holds from now on. Tasks that were started keep their time limit."""
+
+    reason: Reason = None
+
+
+class LimitValues(Answer):
+    """Limits as they hold. `tasks_per_day` and `timeout_s` are null where there is none."""
+
+    max_running: int
+    tasks_per_day: int | None
+    timeout_s: int | None
+    highest_priority: Priority
+    may_cancel: bool
+    may_retry: bool
+
+
+class OwnLimitValues(Answer):
+    """What was set; null is the default."""
+
+    max_running: int | None
+    tasks_per_day: int | None
+    timeout_s: int | None
+    highest_priority: Priority | None
+    may_cancel: bool | None
+    may_retry: bool | None
+
+
+class LimitsShape(Answer):
+    """What holds, what was set for this person or for everybody, and what holds where nothing was set."""
+
+    limits: LimitValues
+    own: OwnLimitValues
+    defaults: LimitValues
+
+
+class PersonShape(Answer):
+    """A person, with how much of the limits is used. `last_seen_at` is exact to five minutes."""
+
+    id: int
+    username: str
+    role: Role
+    state: Literal["active", "disabled", "invited"]
+    created_at: Time
+    last_login_at: Time | None
+    last_seen_at: Time | None
+    running: int
+    queued: int
+    started_today: int
+    sessions: int
+    tokens: int
+    limits: LimitValues
+    own_limits: OwnLimitValues
+    default_limits: LimitValues
+
+
+class PeoplePage(Answer):
+    """Some people, by name."""
+
+    items: list[PersonShape]
+    next_cursor: str | None
+
+
+class PasswordLinkShape(Answer):
+    """A link with which the person chooses a password, once. It cannot be read again."""
+
+    url: str
+    expires_at: Time
+
+
+class MadePerson(PersonShape):
+    """A person who was just made; `password_link` is null where a password was given."""
+
+    password_link: PasswordLinkShape | None
+
+
+class SessionShape(Answer):
+    """A login in one browser."""
+
+    id: int
+    created_at: Time
+    last_seen_at: Time
+    expires_at: Time
+    address: str
+    user_agent: str
+
+
+class SessionPage(Answer):
+    """The logins that hold, the most recently used first."""
+
+    items: list[SessionShape]
+    next_cursor: str | None
+
+
+class Ended(Answer):
+    """How many logins or tokens ended."""
+
+    ended: int
+
+
+class TokenQuery(Query):
+    """What the list is narrowed to."""
+
+    q: Words = Field("", description="Part of its name or its owner's, or the beginning of the token.")
+    owner: Words = Field("", description="A user name.")
+    state: Literal["", "living", "active", "expired", "revoked", "asleep"] = Field(
+        "", description="`asleep`: its owner is disabled. `living`: all but the revoked ones."
+    )
+    care: Literal["", "no_end", "never_used"] = Field("", description="Those that never end or were never used.")
+    limit: Whole = Field(50, ge=1, le=MAX_PAGE)
+    cursor: LongCursor = Field("", description="`next_cursor` of the page before.")
+
+
+class AdminToken(Answer):
+    """An API token. `hint` is how it begins; the rest is known to nobody."""
+
+    id: int
+    name: str
+    hint: str
+    owner: Owner
+    scopes: list[str]
+    state: Literal["active", "expired", "revoked", "asleep"]
+    created_at: Time
+    expires_at: Time | None
+    last_used_at: Time | None
+    revoked_at: Time | None
+    care: list[Literal["no_end", "never_used"]]
+
+
+class AdminTokenPage(Answer):
+    """Some tokens, newest first."""
+
+    items: list[AdminToken]
+    next_cursor: str | None
+
+
+class AuditQuery(Query):
+    """What the log is narrowed to; every filter that is set must fit."""
+
+    actor: Words = Field("", description="Who did it: a user name, or `command line`.")
+    action: Words = Field("", description="What was done, such as `user.role_changed`.")
+    subject: Words = Field("", description="To what: `user:ada`, or `user` for all of a kind.")
+    q: Words = Field("", description="Words anywhere in an entry.")
+    since: Moment | None = Field(None, description="Not before.")
+    until: Moment | None = Field(None, description="Before.")
+    limit: Whole = Field(50, ge=1, le=MAX_PAGE)
+    cursor: LongCursor = Field("", description="`next_cursor` of the page before.")
+
+
+class Actor(Answer):
+    """Who did it; `id` is null for the command line and for people not signed in."""
+
+    id: int | None
+    username: str
+
+
+class AuditShape(Answer):
+    """One entry. Entries are never changed and never removed."""
+
+    id: int
+    at: Time
+    actor: Actor
+    action: str
+    subject: str
+    reason: str | None
+    before: dict[str, Any] | None
+    after: dict[str, Any] | None
+    address: str | None
+    request_id: str | None
+
+
+class AuditPage(Answer):
+    """Some entries, newest first."""
+
+    items: list[AuditShape]
+    next_cursor: str | None
