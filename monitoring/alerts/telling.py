@@ -9,6 +9,8 @@ from redis.exceptions import RedisError
 
 from database import rfc3339, utc_now
 from delivery.event_log import EventLog
+from monitoring.alerts.models import Alert
+from monitoring.alerts.store import told
 from tasks import events
 
 MAX_UNTOLD = 200
@@ -33,6 +35,11 @@ class Teller:
         self._untold[key] = alert
         while len(self._untold) > MAX_UNTOLD:
             del self._untold[next(iter(self._untold))]
+
+    def tell_of(self, alert: Alert) -> None:
+        """Tell of one alert now, if Redis is there."""
+        self.add(alert.id, told(alert))
+        self.tell()
 
     def tell(self) -> bool:
         """Publish what waits; whether all of it went."""

@@ -92,6 +92,12 @@ def value_of(threshold: Threshold, name: str) -> Any:
     return found.value if isinstance(found, Severity) else found
 
 
+def changed(threshold: Threshold) -> list[str]:
+    """What is not as it comes."""
+    rule = threshold.rule
+    return [name for name in names(rule) if value_of(threshold, name) != default_of(rule, name)]
+
+
 def problem(rule: Rule, name: str, value: Any) -> str:
     """What is wrong with this value, as a sentence; empty for a good one."""
     if name == "on":
