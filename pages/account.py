@@ -5,7 +5,6 @@ Only a login session may do this: an API token that leaked must not be able to m
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from datetime import datetime
 from functools import wraps
@@ -17,6 +16,7 @@ from werkzeug.wrappers import Response
 
 import accounts
 from accounts import AccountError, ApiToken, Identity, LoginSession
+from accounts.devices import device_words
 from accounts.passwords import MIN_PASSWORD_LENGTH
 from database import utc_now
 from pages import format as words
@@ -169,24 +169,3 @@ def _token_row(row: ApiToken, now: datetime) -> dict[str, object]:
         "ends": f"{row.expires_at.day} {row.expires_at:%b %Y}" if row.expires_at else "",
         "has_ended": row.expires_at is not None and row.expires_at <= now,
     }
-
-
-_BROWSERS = (("Edg", "Edge"), ("OPR", "Opera"), ("Firefox", "Firefox"), ("Chrome", "Chrome"), ("Safari", "Safari"))
-_SYSTEMS = (
-    ("iPhone", "iPhone"),
-    ("iPad", "iPad"),
-    ("Android", "Android"),
-    ("Windows", "Windows"),
-    ("Mac OS X", "macOS"),
-    ("Linux", "Linux"),
-)
-
-
-def device_words(user_agent: str) -> str:
-    """ "Firefox on Linux", as far as the browser tells; a program by its own name, "curl"."""
-    browser = next((name for mark, name in _BROWSERS if f"{mark}/" in user_agent), "")
-    system = next((name for mark, name in _SYSTEMS if mark in user_agent), "")
-    if browser:
-        return f"{browser} on {system}" if system else browser
-    program = re.match(r"[\w.-]{1,40}", user_agent)
-    return program.group() if program else "Unknown browser"

@@ -7,15 +7,19 @@ What notifications say, too, comes from `tasks.words`.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from tasks.words import UNKNOWN as UNKNOWN
+from tasks.words import Moment as Moment
+from tasks.words import ago as ago
 from tasks.words import count as count
 from tasks.words import duration as duration
+from tasks.words import full_time as full_time
 from tasks.words import humanise as humanise
 from tasks.words import is_known as is_known
 from tasks.words import measured as measured
+from tasks.words import moment as moment
+from tasks.words import parse_time as parse_time
 from tasks.words import plural as plural
 
 
@@ -77,55 +81,11 @@ def size(octets: float | None) -> str:
     return f"{octets:.0f} B"
 
 
-def parse_time(text: str | datetime | None) -> datetime | None:
-    """An RFC 3339 time as an aware datetime in UTC; None for None."""
-    if text is None or isinstance(text, datetime):
-        return text
-    return datetime.fromisoformat(text).astimezone(UTC)
-
-
 def clock(moment: datetime | None, milliseconds: bool = False) -> str:
     """ "14:04:10" in UTC, or "14:04:10.302"; empty for no time."""
     if moment is None:
         return ""
     return moment.strftime("%H:%M:%S") + (f".{moment.microsecond // 1000:03d}" if milliseconds else "")
-
-
-def full_time(moment: datetime) -> str:
-    """ "21 November 2026, 13:58:03 UTC"."""
-    return f"{moment.day} {moment:%B %Y, %H:%M:%S} UTC"
-
-
-def ago(moment: datetime, now: datetime) -> str:
-    """ "just now", "6 min ago", "2 h ago"; from a day on the date, "19 Nov 15:02"."""
-    seconds = (now - moment).total_seconds()
-    if seconds < 5:
-        return "just now"
-    if seconds < 60:
-        return f"{int(seconds)} s ago"
-    if seconds < 3600:
-        return f"{int(seconds // 60)} min ago"
-    if seconds < 86400:
-        return f"{int(seconds // 3600)} h ago"
-    return f"{moment.day} {moment:%b %H:%M}"
-
-
-@dataclass(frozen=True, slots=True)
-class Moment:
-    """A time as a page shows it: for machines, in relative words, and in full."""
-
-    iso: str
-    text: str
-    title: str
-
-
-def moment(at: str | datetime | None, now: datetime) -> Moment | None:
-    """How a page says `at`; None when there is no such time."""
-    when = parse_time(at)
-    if when is None:
-        return None
-    iso = when.strftime("%Y-%m-%dT%H:%M:%S.") + f"{when.microsecond // 1000:03d}Z"
-    return Moment(iso, ago(when, now), full_time(when))
 
 
 def about_clock(now: datetime, seconds: float | None) -> str:

@@ -1,4 +1,4 @@
-"""Numbers, durations and results in the words that pages and notifications share.
+"""Numbers, durations, times and results in the words that pages, the dashboard and notifications share.
 
 One rule: nothing is rounded up to a fact; unknown reads "–".
 """
@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, TypeGuard
 
 UNKNOWN = "–"
@@ -88,3 +90,47 @@ def summary(results: Mapping[str, Any] | None) -> str:
         numbers = ((key, value) for key, value in results.items() if is_known(value) and key != "duration_ms")
         known = [f"{humanise(key).lower()} {count(value)}" for key, value in numbers]
     return ", ".join(known[:3])
+
+
+def parse_time(text: str | datetime | None) -> datetime | None:
+    """An RFC 3339 time as an aware datetime in UTC; None for None."""
+    if text is None or isinstance(text, datetime):
+        return text
+    return datetime.fromisoformat(text).astimezone(UTC)
+
+
+def full_time(moment: datetime) -> str:
+    """ "21 November 2026, 13:58:03 UTC"."""
+    return f"{moment.day} {moment:%B %Y, %H:%M:%S} UTC"
+
+
+def ago(moment: datetime, now: datetime) -> str:
+    """ "just now", "6 min ago", "2 h ago"; from a day on the date, "19 Nov 15:02"."""
+    seconds = (now - moment).total_seconds()
+    if seconds < 5:
+        return "just now"
+    if seconds < 60:
+        return f"{int(seconds)} s ago"
+    if seconds < 3600:
+        return f"{int(seconds // 60)} min ago"
+    if seconds < 86400:
+        return f"{int(seconds // 3600)} h ago"
+    return f"{moment.day} {moment:%b %H:%M}"
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A time as a page shows it: for machines, in relative words, and in full."""
+
+    iso: str
+    text: str
+    title: str
+
+
+def moment(at: str | datetime | None, now: datetime) -> Moment | None:
+    """How a page says `at`; None when there is no such time."""
+    when = parse_time(at)
+    if when is None:
+        return None
+    iso = when.strftime("%Y-%m-%dT%H:%M:%S.") + f"{when.microsecond // 1000:03d}Z"
+    return Moment(iso, ago(when, now), full_time(when))

@@ -12,10 +12,10 @@ from flask import Flask
 import accounts
 import extensions
 from accounts import COMMAND_LINE
+from accounts.devices import device_words
 from accounts.models import LoginThrottle
 from config import Config
 from database import Database, utc_now
-from pages.account import device_words
 from tests.pages.session_app import PASSWORD, Visitor, add_user, make_app
 
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
