@@ -59,6 +59,7 @@ from logs import set_up_logs
 from loop_watch import LoopWatch
 from monitoring.metrics import Sampler
 from monitoring.presence import Presence
+from monitoring.queue_view import QueueView
 from monitoring.web_figures import BEAT_S, WebFigures
 from pages import security, session
 from tasks import events
@@ -69,6 +70,7 @@ from tasks.service import Tasks
 from tasks.sharing import Sharing
 from websocket_progress_handler import (
     METRICS_INTERVAL_S,
+    QUEUE_S,
     SWEEP_S,
     AdminDashboardWebSocket,
     WebSocketProgressHandler,
@@ -113,6 +115,7 @@ class Taskroom:
     presence: Presence
     figures: WebFigures
     status: ServerStatus
+    queue_view: QueueView
     door: Door | None = None
     loop_watch: LoopWatch | None = None
 
@@ -211,7 +214,7 @@ def put_together(config: Config, refusals: Refusals) -> Taskroom:
     )
     sharing = Sharing(database, config)
     visitors = Visitors(sockets, rooms, database, sharing)
-    status = ServerStatus(database, event_log, sockets.to_people)
+    status = ServerStatus(database, event_log, sockets.to_all)
     handler = WebSocketProgressHandler(socketio, sockets, rooms, tasks, database, visitors, status, announcer.notices)
     sampler = Sampler(config, database, client, lambda: len(sockets.by_sid), lambda: room.about_this_process())
     presence = Presence(client, config.redis_prefix, "web")
@@ -225,7 +228,7 @@ def put_together(config: Config, refusals: Refusals) -> Taskroom:
     WebSocketScanHandler(socketio, sockets, rooms, database).register()
 
     def tell_live(is_live: bool) -> None:
-        sockets.to_all(events.packet("live_status", {"live": is_live}))
+        sockets.to_all(events.packet("live_status", {"live": is_live}), with_visitors=True)
 
     def come_back() -> None:
         rooms.resync()
@@ -252,6 +255,7 @@ def put_together(config: Config, refusals: Refusals) -> Taskroom:
         presence,
         figures,
         status,
+        QueueView(config, database, client),
     )
     return room
 
@@ -283,6 +287,7 @@ def start_background(app: Flask) -> None:
     socketio.start_background_task(_every, SWEEP_S, room.progress_handler.sweep_revoked)
     socketio.start_background_task(_every, SWEEP_S, room.visitors.sweep)
     socketio.start_background_task(_every, STATUS_S, room.status.look)
+    socketio.start_background_task(_every, QUEUE_S, lambda: room.dashboard.send_queue(room.queue_view.look))
     socketio.start_background_task(_every, TIDY_S, room.sockets.forget_gone)
     socketio.start_background_task(_every, METRICS_INTERVAL_S, room.dashboard.send_metrics)
     socketio.start_background_task(_every, BEAT_S, room.beat)

@@ -33,6 +33,7 @@ from tasks.service import Tasks
 PROTOCOL = 1
 SWEEP_S = 0.5
 METRICS_INTERVAL_S = 5.0
+QUEUE_S = 3.0
 
 
 class CancelPayload(TaskPayload):
@@ -251,6 +252,12 @@ class AdminDashboardWebSocket(Requests):
             self.drop(sid)
         if self._members:
             self.receive(self._metrics_packet(self._sample()))
+
+    def send_queue(self, look: Callable[[], Mapping[str, Any]]) -> None:
+        """The queue and its workers to the admins of this process; looked at while one is there."""
+        if self._members:
+            content = {"type": "queue", **look(), "timestamp": rfc3339(utc_now())}
+            self.receive(events.packet(events.QUEUE_UPDATE, content))
 
     def broadcast_system_metrics(self, metrics: Mapping[str, Any]) -> None:
         """Tell all admins, in all processes, these metrics."""

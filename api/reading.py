@@ -92,10 +92,14 @@ def list_snapshots(
 ) -> tuple[list[dict[str, Any]], str | None]:
     """Visible tasks as SQL has them, newest first, and the cursor that goes on. Raises InvalidPayload."""
     page = store.list_tasks(session, identity, filters, cursor, limit)
-    line = _waiting_line(session) if any(task.state == State.QUEUED for task, _ in page.items) else []
+    return shown(session, identity, page.items), page.next_cursor
+
+
+def shown(session: Session, identity: Identity, tasks: Sequence[tuple[Task, str]]) -> list[dict[str, Any]]:
+    """These tasks with their owners' names as snapshots, with the places in line and what the asker may do."""
+    line = _waiting_line(session) if any(task.state == State.QUEUED for task, _ in tasks) else []
     limits = limits_for(session, identity)
-    items = [_shown(task, owner, identity, limits, _place(task, line)) for task, owner in page.items]
-    return items, page.next_cursor
+    return [_shown(task, owner, identity, limits, _place(task, line)) for task, owner in tasks]
 
 
 def _waiting_line(session: Session) -> list[tuple[int, datetime]]:

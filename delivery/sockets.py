@@ -117,10 +117,6 @@ class Sockets:
         """Send to every socket of the namespace `/` of this process; to visitors only what names nobody."""
         self._to([each for each in self.by_sid.values() if with_visitors or each.link is None], packet)
 
-    def to_people(self, packet: str) -> None:
-        """The same, but for visitors, who see one task and nothing of the house."""
-        self._to([connected for connected in self.by_sid.values() if connected.link is None], packet)
-
     def _to(self, sockets: list[Connected], packet: str) -> None:
         for connected in sockets:
             if connected.namespace == "/":

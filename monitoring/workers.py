@@ -16,8 +16,10 @@ import orjson
 import psutil
 import redis
 
-from database import rfc3339, utc_now
+from accounts import Actor, audit
+from database import Database, rfc3339, utc_now
 from monitoring.presence import Presence, present
+from tasks.errors import Conflict, NotFound
 
 BEAT_S = 3.0
 SILENT_AFTER_S = 10.0
@@ -118,9 +120,21 @@ def workers(client: redis.Redis, prefix: str, now: datetime) -> list[dict[str, A
     return [{**each, "wants_drain": order is not None} for each, order in zip(kept, asked, strict=True)]
 
 
-def order_drain(client: redis.Redis, prefix: str, worker: str) -> None:
-    """Have this worker drain; it hears of it with its next beat. Raises RedisError."""
-    client.set(_order(prefix, worker), rfc3339(utc_now()) or "", ex=ORDER_KEPT_S)
+def order_drain(client: redis.Redis, prefix: str, database: Database, worker: str, actor: Actor) -> dict[str, Any]:
+    """Have this worker drain: it hears of it with its next beat. What is known of it, as `workers` tells it.
+
+    Raises NotFound, Conflict (it does not answer any more) and RedisError.
+    """
+    known = {each["name"]: each for each in workers(client, prefix, utc_now())}
+    if worker not in known:
+        raise NotFound("There is no such worker.")
+    if known[worker]["state"] in ("silent", "stopped"):
+        raise Conflict("This worker does not answer any more; there is nothing to drain.")
+    with database.write() as session:
+        state = {"state": known[worker]["state"]}
+        audit.record(session, "worker.drained", f"worker:{worker}", actor, before=state, after={"wants_drain": True})
+        client.set(_order(prefix, worker), rfc3339(utc_now()) or "", ex=ORDER_KEPT_S)
+    return {**known[worker], "wants_drain": True}
 
 
 def _known(prefix: str) -> str:

@@ -52,4 +52,4 @@ def notes_of(session: Session, task_id: str) -> list[dict[str, Any]]:
 def count_notes(session: Session, task_ids: Collection[str]) -> dict[str, int]:
     """How many notes each of these tasks has; those without are left out."""
     query = select(TaskNote.task_id, func.count()).where(TaskNote.task_id.in_(task_ids)).group_by(TaskNote.task_id)
-    return dict(session.execute(query).tuples().all())
+    return {task_id: number for task_id, number in session.execute(query)}  # noqa: C416  # a Row is no pair to mypy

@@ -23,6 +23,8 @@ from config import Config
 from database import Database, utc_now
 from delivery.announcer import TailAnnouncer
 from delivery.event_log import EventLog, connect
+from delivery.server_status import ServerStatus
+from monitoring.queue_view import QueueView
 from pages import security, session
 from tasks import journal, lifecycle, registry, store
 from tasks.journal import Line
@@ -115,6 +117,8 @@ class Room:
             redis=self.redis,
             tasks=self.tasks,
             announcer=self.announcer,
+            status=ServerStatus(self.database, self.log, lambda _packet: None),
+            queue_view=QueueView(self.config, self.database, self.redis),
             sharing=Sharing(self.database, self.config),
         )
         session.register(app)
