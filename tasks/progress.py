@@ -125,7 +125,7 @@ class Progress:
         own = 0.0
         if phase is not None and phase["state"] in ("running", "failed"):
             if self.total:
-                own = phase["weight"] * min(1.0, max(0.0, self.done / self.total))
+                own = phase["weight"] * min(1.0, max(0.0, plain(self.done) / plain(self.total)))
             elif not finished:
                 return self._floor or None
         self._floor = max(self._floor, min(1.0, finished + own))
@@ -171,16 +171,17 @@ class Progress:
         return None if self.unit is None else str(clean(self.unit))
 
     def _sample(self, now_s: float) -> None:
+        done = plain(self.done)
         if not self._counts or now_s - self._counts[-1][0] >= SAMPLE_EVERY_S:
-            self._counts.append((now_s, self.done))
-        self._points.add(now_s - self._phase_started_s, plain(self.done))
+            self._counts.append((now_s, done))
+        self._points.add(now_s - self._phase_started_s, done)
 
     def _rate(self, now_s: float) -> float | None:
         """Units a second over the last RATE_WINDOW_S of this phase; None until there is something to measure."""
         start = next((sample for sample in self._counts if now_s - sample[0] <= RATE_WINDOW_S), None)
         if start is None or now_s - start[0] < SAMPLE_EVERY_S:
             return None
-        return round(float(self.done - start[1]) / (now_s - start[0]), 3)
+        return round((plain(self.done) - start[1]) / (now_s - start[0]), 3)
 
     def _estimate(self, now_s: float) -> Estimate | None:
         """The range of the seconds left; None while nobody can know them, also while nothing moves any more."""

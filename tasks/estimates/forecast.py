@@ -37,6 +37,8 @@ FEW_DEVIATION = 0.26
 AHEAD_BY_HISTORY = 0.4
 AHEAD_BY_WEIGHT = 0.9
 """deviations of the phases to come, by earlier runs and by declared weights"""
+SPEED_CHANGES = 0.4
+"""what the live speed leaves open where there is something better"""
 WORST_MISS = 6.0
 NEAR = 0.2
 UNTRIED = 6.0
@@ -229,14 +231,14 @@ def _by_speed(position: Position, fraction: float) -> tuple[float, float]:
     """Seconds left in the running phase if it goes on like this, and the deviation of their logarithm."""
     blocks = 8
     ends = [position.phase_s * each / blocks for each in range(blocks + 1)]
-    counts = position.points.counts_at(ends)
-    speeds = [max(0.0, after - before) for before, after in pairwise(counts)]
+    total = position.total or 1.0
+    shares = [min(max(each / total, 0.0), 1.0) for each in position.points.counts_at(ends)]
+    speeds = [max(0.0, after - before) for before, after in pairwise(shares)]
     mean = sum(speeds) / blocks
-    if mean <= 0:
+    if mean <= 1e-9:
         return position.phase_s * (1 - fraction) / max(fraction, 1e-3), 1.2
     recent = max(sum(speeds[-3:]) / 3, 0.02 * mean)
-    left = max(0.0, (position.total or 0.0) - position.done)
-    rest = position.phase_s / blocks * left / math.sqrt(mean * recent)
+    rest = position.phase_s / blocks * (1 - fraction) / math.sqrt(mean * recent)
     spread = math.sqrt(sum((each - mean) ** 2 for each in speeds) / (blocks - 1)) / mean
     to_come = max(rest / (position.phase_s / blocks), 0.5)
     variance = 2 * spread**2 * (1 / blocks + 1 / to_come) if to_come < 50 else 2 * spread**2 / blocks
@@ -282,7 +284,7 @@ def _blended(history: _Voice | None, live: _Voice | None) -> _Voice:
         voice = history or live
         assert voice is not None
         return voice
-    unsure = math.hypot(live.deviation, 0.2)
+    unsure = math.hypot(live.deviation, SPEED_CHANGES)
     trust = history.deviation**-2 / (history.deviation**-2 + unsure**-2)
     log = trust * history.log + (1 - trust) * live.log
     apart = trust * (1 - trust) * (history.log - live.log) ** 2

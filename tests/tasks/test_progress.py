@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 import pytest
 
 from database import rfc3339
-from tasks.lifecycle import initial_phases
 from tasks.estimates.forecast import ALONE_AFTER_S
+from tasks.lifecycle import initial_phases
 from tasks.progress import Progress
 from tasks.registry import Phase, find_job
 from tests.fixtures import core
