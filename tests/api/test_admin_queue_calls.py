@@ -164,7 +164,10 @@ def test_notes_are_for_admins_and_say_who_and_when(room: Room, admin: Caller, ad
     act(admin, "note", ids=[task_id], note=" asked ada, she is <b>away</b> ")
     act(admin, "note", ids=[task_id], note="done")
     notes = admin.get(f"/admin/tasks/{task_id}/notes").json["items"]
-    assert [(each["by"], each["text"]) for each in notes] == [("root", "done"), ("root", "asked ada, she is <b>away</b>")]
+    assert [(each["by"], each["text"]) for each in notes] == [
+        ("root", "done"),
+        ("root", "asked ada, she is <b>away</b>"),
+    ]
     assert "asked ada" not in ada.get(f"/tasks/{task_id}").text
     assert len(entries(room, "task.noted")) == 2
 

@@ -12,6 +12,7 @@ import pytest
 
 from accounts import Actor, Identity, set_active
 from database import utc_now
+from tasks import lifecycle
 from tasks.cron import Cron
 from tasks.errors import Conflict
 from tasks.schedules.firing import Firing
@@ -48,6 +49,19 @@ def test_what_was_missed_is_caught_up_once_or_said(book: Book, ada: Identity, ca
     assert schedule.last_outcome == ("started" if catches_up else "missed")
     assert ("12:00" in (schedule.last_error or "")) is not catches_up
     assert len(book.firing.fire_due(NOON + 6 * HOUR)) == int(not catches_up)
+
+
+@pytest.mark.req("G3", "H8")
+@pytest.mark.parametrize("catches_up", [True, False])
+def test_what_comes_due_during_maintenance_waits_and_is_caught_up(book: Book, ada: Identity, catches_up: bool) -> None:
+    one = book.make(ada, catch_up=catches_up)
+    book.due(one, NOON)
+    lifecycle.begin_maintenance(book.core.database, Actor("root"))
+    assert book.firing.fire_due(NOON + HOUR) == []
+    assert (book.get(one).next_run_at, book.get(one).last_outcome) == (NOON, None)
+    lifecycle.end_maintenance(book.core.database, Actor("root"))
+    assert len(book.firing.fire_due(NOON + HOUR + MINUTE)) == int(catches_up)
+    assert book.get(one).last_outcome == ("started" if catches_up else "missed")
 
 
 @pytest.mark.req("G3")
