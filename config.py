@@ -328,6 +328,8 @@ class _Reader:
             port = self.number("SMTP_PORT", 587, 1, 65535, int)
         if user and not password:
             raise ConfigError("SMTP_PASSWORD: expected a value, since there is a user, got nothing")
+        if not f"{user}{password}".isascii():  # what smtplib can send
+            raise ConfigError("SMTP_PASSWORD: expected user and password of ASCII characters, got others")
         for name, value in (("MAIL_FROM", self.raw("MAIL_FROM")), ("PUBLIC_URL", self.raw("PUBLIC_URL"))):
             if value is None:
                 raise ConfigError(f"{name}: expected a value, since mail is set up, got nothing")

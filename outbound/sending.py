@@ -25,6 +25,7 @@ from outbound.deliveries import Lane
 from outbound.hook_post import HookPost
 from outbound.mail_post import MailPost
 from outbound.models import Delivery
+from outbound.posting import Outcome
 from tasks import events
 
 log = logging.getLogger("taskroom.outbound")
@@ -107,8 +108,6 @@ class Sender:
                     break
         except (SQLAlchemyError, DatabaseBusy) as error:
             log.warning("a delivery waits: %s", type(error).__name__)
-        except Exception:
-            log.exception("a delivery stopped at an error that nobody expected; it is tried again")
         finally:
             with self._lock:
                 del self._busy[lane]
@@ -117,9 +116,8 @@ class Sender:
         with self._database.read() as session:
             ids = deliveries.in_lane(session, lane, 1)
         claimed = deliveries.claim(self._database, ids) if ids else []
-        for delivery in claimed:
-            self._hooks.send(delivery)
-            self._told(delivery.id)
+        if claimed:
+            self._try(claimed, lambda: self._hooks.send(claimed[0]))
         return bool(claimed)
 
     def _send_mail(self, lane: Lane) -> bool:
@@ -129,9 +127,23 @@ class Sender:
             ids = deliveries.in_lane(session, lane, MAILED_TOGETHER, ahead_s)
         claimed = deliveries.claim(self._database, ids, ahead_s) if ids else []
         if claimed:
-            self._mail.send(claimed)
-            self._told(claimed[0].id)
+            self._try(claimed, lambda: self._mail.send(claimed))
         return False
+
+    def _try(self, claimed: list[Delivery], send: Callable[[], None]) -> None:
+        """Send; what nobody foresaw counts as a failed try, so that it is not tried for ever."""
+        try:
+            send()
+        except (SQLAlchemyError, DatabaseBusy):
+            raise  # nothing can be stored now: the lease ends, and it is tried again
+        except Exception as error:
+            log.exception("delivery %s stopped at an error that nobody expected", claimed[0].id)
+            outcome = Outcome(None, 0, f"This server met an error that it did not expect ({type(error).__name__}).")
+            with self._database.write() as session:
+                for each in claimed:
+                    next_s = deliveries.next_try_s(each, outcome)
+                    deliveries.finish(session, each, "given_up" if next_s is None else "waiting", outcome, next_s)
+        self._told(claimed[0].id)
 
     def _told(self, delivery_id: str) -> None:
         with self._database.read() as session:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.outbound.mail_server import MailServer
 from tests.outbound.receiver import Receiver, certificate
 
 
@@ -35,3 +36,11 @@ def receiver(make_receiver: Callable[..., Receiver]) -> Receiver:
 def tls_files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """Certificate and key of `localhost`."""
     return certificate(tmp_path_factory.mktemp("tls"))
+
+
+@pytest.fixture
+def mail_server(tls_files: tuple[Path, Path]) -> Iterator[MailServer]:
+    """A mail server of the test's own."""
+    server = MailServer(tls_files)
+    yield server
+    server.stop()

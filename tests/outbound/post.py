@@ -59,7 +59,7 @@ class Post:
                 sender.turn()
             return not any(sender._busy for sender in used) and not self._is_due()
 
-        wait_until(is_quiet, 30, lambda: f"all is sent: {self.all()}")
+        wait_until(is_quiet, 20, lambda: f"all is sent: {[vars(each) for each in self.all()]}")
 
     def _is_due(self) -> bool:
         now = utc_now()
