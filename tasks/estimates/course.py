@@ -11,7 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-TENTHS = 10
+MARKS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98)
+"""closer together at the end, where jobs slow down and people wait"""
+_KNOWN = (0.0, *MARKS, 1.0)
 KEPT_POINTS = 256
 
 
@@ -26,7 +28,7 @@ def plain(number: Any) -> float:
 @dataclass(frozen=True, slots=True)
 class PhaseCourse:
     """One phase of an earlier run: its seconds, what it had counted at its end, and the shares of its time at which
-    a tenth, two tenths, … nine tenths of that were counted (empty where nothing was counted).
+    each of MARKS of that was counted (empty where nothing was counted).
     """
 
     seconds: float
@@ -36,12 +38,12 @@ class PhaseCourse:
 
     def share_at(self, fraction: float) -> float:
         """The share of the phase's time that had passed when this fraction of its count was done."""
-        if len(self.shares) != TENTHS - 1:
+        if len(self.shares) != len(MARKS):
             return fraction
-        known = (0.0, *self.shares, 1.0)
-        place = min(max(fraction, 0.0), 1.0) * TENTHS
-        below = min(int(place), TENTHS - 1)
-        return known[below] + (known[below + 1] - known[below]) * (place - below)
+        shares = (0.0, *self.shares, 1.0)
+        after = bisect_left(_KNOWN, fraction, 1, len(_KNOWN) - 1)
+        part = (fraction - _KNOWN[after - 1]) / (_KNOWN[after] - _KNOWN[after - 1])
+        return shares[after - 1] + (shares[after] - shares[after - 1]) * part
 
     def as_json(self) -> dict[str, Any]:
         """For the database; `of_json` reads it."""
@@ -103,15 +105,15 @@ class Points:
         return found
 
     def shares(self, seconds: float) -> tuple[float, ...]:
-        """When a tenth, two tenths, … of the last count were reached, as shares of `seconds`; empty without a count."""
+        """When each of MARKS of the last count was reached, as shares of `seconds`; empty without a count."""
         points = [(0.0, 0.0), *self.all()]
         last = points[-1][1]
         if len(points) < 4 or last <= 0 or seconds <= 0:
             return ()
         found: list[float] = []
         place = 1
-        for tenth in range(1, TENTHS):
-            wanted = last * tenth / TENTHS
+        for mark in MARKS:
+            wanted = last * mark
             while place < len(points) - 1 and points[place][1] < wanted:
                 place += 1
             (before_s, before), (after_s, after) = points[place - 1], points[place]
