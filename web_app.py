@@ -54,9 +54,10 @@ from delivery.sockets import Sockets
 from delivery.subscriber import Subscriber
 from delivery.visitors import Visitors
 from door import Door, refuse, watched
-from extensions import on_revocation, socketio
+from extensions import offload_read, on_revocation, socketio
 from logs import set_up_logs
 from loop_watch import LoopWatch
+from monitoring.current import CurrentMetrics
 from monitoring.metrics import Sampler
 from monitoring.presence import Presence
 from monitoring.queue_view import QueueView
@@ -69,7 +70,7 @@ from tasks.registry import load_jobs, prepare_jobs
 from tasks.service import Tasks
 from tasks.sharing import Sharing
 from websocket_progress_handler import (
-    METRICS_INTERVAL_S,
+    METRICS_LOOK_S,
     QUEUE_S,
     SWEEP_S,
     AdminDashboardWebSocket,
@@ -103,7 +104,7 @@ class Taskroom:
     announcer: TailAnnouncer
     tasks: Tasks
     rooms: Rooms
-    sampler: Sampler
+    metrics: CurrentMetrics
     sockets: Sockets
     progress_handler: WebSocketProgressHandler
     dashboard: AdminDashboardWebSocket
@@ -216,12 +217,13 @@ def put_together(config: Config, refusals: Refusals) -> Taskroom:
     visitors = Visitors(sockets, rooms, database, sharing)
     status = ServerStatus(database, event_log, sockets.to_all)
     handler = WebSocketProgressHandler(socketio, sockets, rooms, tasks, database, visitors, status, announcer.notices)
-    sampler = Sampler(config, database, client, lambda: len(sockets.by_sid), lambda: room.about_this_process())
+    analysis = Database(config.database_url, pooled=not database.is_sqlite)
+    metrics = CurrentMetrics(database, Sampler(config, analysis, client, offload_read))
     presence = Presence(client, config.redis_prefix, "web")
     figures = WebFigures(
         sockets, rooms, refusals, connections.most, lambda: room.loop_figures(), lambda: dashboard.watching
     )
-    dashboard = AdminDashboardWebSocket(socketio, sockets, rooms, event_log, sampler.sample)
+    dashboard = AdminDashboardWebSocket(socketio, sockets, rooms, event_log, metrics.now)
     dispatch.serve(rooms, sockets, dashboard.receive, status.look)
     handler.register()
     dashboard.register()
@@ -237,13 +239,13 @@ def put_together(config: Config, refusals: Refusals) -> Taskroom:
     room = Taskroom(
         config,
         database,
-        Database(config.database_url, pooled=not database.is_sqlite),
+        analysis,
         client,
         event_log,
         announcer,
         tasks,
         rooms,
-        sampler,
+        metrics,
         sockets,
         handler,
         dashboard,
@@ -289,7 +291,7 @@ def start_background(app: Flask) -> None:
     socketio.start_background_task(_every, STATUS_S, room.status.look)
     socketio.start_background_task(_every, QUEUE_S, lambda: room.dashboard.send_queue(room.queue_view.look))
     socketio.start_background_task(_every, TIDY_S, room.sockets.forget_gone)
-    socketio.start_background_task(_every, METRICS_INTERVAL_S, room.dashboard.send_metrics)
+    socketio.start_background_task(_every, METRICS_LOOK_S, room.dashboard.send_metrics)
     socketio.start_background_task(_every, BEAT_S, room.beat)
     socketio.start_background_task(_every, SWEEP_S, room.guard.sweep)
     socketio.start_background_task(_every, SWEEP_S, room.connections.sweep)

@@ -32,7 +32,8 @@ from tasks.service import Tasks
 
 PROTOCOL = 1
 SWEEP_S = 0.5
-METRICS_INTERVAL_S = 5.0
+METRICS_LOOK_S = 1.0
+"""how often it is looked whether there are newer metrics; they are measured every five seconds"""
 QUEUE_S = 3.0
 
 
@@ -199,12 +200,13 @@ class AdminDashboardWebSocket(Requests):
         sockets: Sockets,
         rooms: Rooms,
         event_log: EventLog,
-        sample: Callable[[], Mapping[str, Any]],
+        newest: Callable[[], Mapping[str, Any]],
     ) -> None:
         super().__init__(socketio, sockets)
         self._rooms = rooms
         self._log = event_log
-        self._sample = sample
+        self._newest = newest
+        self._told_at: str | None = None
         self._members: set[str] = set()
         self._lock = threading.Lock()
 
@@ -221,7 +223,7 @@ class AdminDashboardWebSocket(Requests):
             self._members.add(connected.sid)
         with contextlib.suppress(RedisError):  # while Redis is away: subscribed when it is back
             self._rooms.subscriber.subscribe(self._log.admin_channel)
-        self._sockets.send(connected.sid, self._metrics_packet(self._sample()))
+        self._sockets.send(connected.sid, self._metrics_packet(self._newest()))
         return {}
 
     def leave_admin_dashboard(self, connected: Connected) -> dict[str, Any]:
@@ -244,14 +246,19 @@ class AdminDashboardWebSocket(Requests):
     def receive(self, packet: str) -> None:
         """Pass on what was published for the dashboard."""
         for sid in [sid for sid in self._members if sid in self._sockets.by_sid]:
+            self._sockets.told += 1
             self._sockets.send(sid, packet)
 
     def send_metrics(self) -> None:
-        """Metrics to the admins of this process; while none is there nothing is measured, and Redis not listened to."""
+        """New metrics to the admins of this process, once; while none is there nobody looks, nor listens to Redis."""
         for sid in [sid for sid in self._members if sid not in self._sockets.by_sid]:
             self.drop(sid)
-        if self._members:
-            self.receive(self._metrics_packet(self._sample()))
+        if not self._members:
+            return
+        metrics = self._newest()
+        if metrics["sampled_at"] != self._told_at:
+            self._told_at = metrics["sampled_at"]
+            self.receive(self._metrics_packet(metrics))
 
     def send_queue(self, look: Callable[[], Mapping[str, Any]]) -> None:
         """The queue and its workers to the admins of this process; looked at while one is there."""

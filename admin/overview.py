@@ -23,7 +23,7 @@ BYTES_PER_GB = 1e9
 def overview() -> str:
     """Metrics and active jobs."""
     room = extensions.current()
-    metrics = room.sampler.sample()
+    metrics = room.metrics.now()
     return render_template(
         "admin/overview.html",
         tiles=tiles(metrics),
@@ -48,7 +48,7 @@ def tiles(metrics: dict[str, Any]) -> list[dict[str, str]]:
         tile("failed_jobs", "Failed today", _number(metrics["failed_jobs"])),
         tile("success_rate", "Success rate today", _share(metrics["success_rate"])),
         tile("workers", "Workers", _number(metrics["workers"])),
-        tile("connections", "Connections", _number(metrics["connections"]), "of this web process"),
+        tile("connections", "Connections", _number(metrics["connections"]), "of all web processes"),
         tile("cpu_percent", "CPU", _share(metrics["cpu_percent"])),
         tile("memory_percent", "Memory", _share(metrics["memory_percent"])),
         tile("disk_free", "Disk free", _gigabytes(metrics["disk_free"])),

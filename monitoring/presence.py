@@ -55,7 +55,7 @@ def present(client: redis.Redis, prefix: str, role: str) -> list[dict[str, Any]]
 
     Raises RedisError.
     """
-    names = sorted(name.decode() for name in client.smembers(_role(prefix, role)))
+    names = sorted(bytes(name).decode() for name in client.smembers(_role(prefix, role)))  # type: ignore[arg-type]
     found = dict(zip(names, client.mget([_process(prefix, name) for name in names]) if names else (), strict=True))
     gone = [name for name, about in found.items() if about is None]
     if gone:

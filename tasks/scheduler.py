@@ -18,6 +18,7 @@ from database import Database, DatabaseBusy, utc_now
 from delivery.announcer import TailAnnouncer
 from delivery.event_log import EventLog, connect
 from monitoring.alerts import engine as alerts
+from monitoring.sampling import start_sampling
 from outbound.sending import Sender, to_feed
 from tasks.errors import NotFound
 from tasks.lifecycle import Limits
@@ -32,6 +33,7 @@ log = logging.getLogger("taskroom.scheduler")
 
 TURN_S = 0.5
 SLOW_TURNS = 10
+SAMPLE_ENDS_S = 3.0
 
 
 class Scheduler:
@@ -106,4 +108,6 @@ def run_scheduler(config: Config, stop: threading.Event) -> None:
     """Run a scheduler until `stop` is set."""
     load_jobs(config.job_modules)
     alerts.start(config, stop)
+    sampling = start_sampling(config, stop)
     Scheduler(config).run(stop)
+    sampling.join(SAMPLE_ENDS_S)

@@ -24,6 +24,8 @@ from database import Database, utc_now
 from delivery.announcer import TailAnnouncer
 from delivery.event_log import EventLog, connect
 from delivery.server_status import ServerStatus
+from monitoring.current import CurrentMetrics
+from monitoring.metrics import Sampler
 from monitoring.queue_view import QueueView
 from pages import security, session
 from tasks import journal, lifecycle, registry, store
@@ -117,6 +119,7 @@ class Room:
             redis=self.redis,
             tasks=self.tasks,
             announcer=self.announcer,
+            metrics=CurrentMetrics(self.database, Sampler(self.config, self.analysis, self.redis)),
             status=ServerStatus(self.database, self.log, lambda _packet: None),
             queue_view=QueueView(self.config, self.database, self.redis),
             sharing=Sharing(self.database, self.config),

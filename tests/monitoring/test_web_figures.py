@@ -34,7 +34,7 @@ def test_figures_count_who_is_there_and_rates_are_since_the_last_time() -> None:
     rooms.delivered, activity[:] = 200, [("a", 3, 60), ("c", 2, 5)]
     later = one.figures()
     assert later["events_per_s"] == 41, "205 in the five seconds since the process began"
-    assert later["top_rooms"] == [["a", 3, 10.0], ["c", 2, 1.0]]
+    assert later["top_rooms"] == [["a", 3, 12.0], ["c", 2, 1.0]]
     assert one.figures()["events_per_s"] == later["events_per_s"], "asked again at once, the rates stay"
 
     activity[:] = [(str(n), n, 0) for n in range(1, MOST_ROOMS + 10)]
