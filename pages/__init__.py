@@ -16,6 +16,7 @@ from pages import (
     dependency_scan,
     frame,
     home,
+    notifications,
     reading,
     registered,
     schedule_form,
@@ -51,5 +52,6 @@ def register(app: Flask) -> None:
         registered,
         schedules,
         schedule_form,
+        notifications,
     ):
         app.register_blueprint(module.blueprint)

@@ -7,11 +7,14 @@ from urllib.parse import urlsplit
 
 from flask import Blueprint, Flask, current_app, redirect, request
 from flask_login import current_user
+from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.wrappers import Response
 
+from database import DatabaseBusy
 from pages import format as words
 from pages import house
 from pages.log_view import breakable
+from tasks.notices import inbox
 
 blueprint = Blueprint("frame", __name__)
 THEMES = ("auto", "light", "dark")
@@ -53,6 +56,7 @@ def _frame() -> dict[str, object]:
     told = house.status(current_app.extensions["taskroom"].database) if current_user.is_authenticated else None
     return {
         "server_status": told,
+        "unread_count": _unread_count(),
         "house_banner": house.banner(told),
         "navigation": _navigation(addresses),
         "chosen_theme": theme if theme in THEMES else "auto",
@@ -60,6 +64,17 @@ def _frame() -> dict[str, object]:
         "account_href": "/account" if "/account" in addresses else "",
         "fresh_key": secrets.token_urlsafe,
     }
+
+
+def _unread_count() -> int | None:
+    """How many notifications the person has not read; None for nobody, and while the database does not answer."""
+    if not current_user.is_authenticated:
+        return None
+    try:
+        with current_app.extensions["taskroom"].database.read() as session:
+            return inbox.unread_count(session, current_user.identity.user_id)
+    except (SQLAlchemyError, DatabaseBusy):
+        return None
 
 
 def _navigation(addresses: set[str]) -> list[dict[str, str]]:

@@ -17,6 +17,7 @@ from pages import reading
 from pages.details import param_facts
 from pages.listing import ListAsked, chips, count_words
 from pages.log_view import asked_log, log_view
+from pages.notifications import about_task
 from pages.outcome import in_a_row, outcome
 from pages.progress import LABELS, LEFT_OUT_DETAILS, PhaseView, Snapshot, phase_views
 from pages.results import plain_results, result_templates, results_page, tab_items
@@ -93,6 +94,7 @@ def _render(task_id: str, tab: str) -> str:
         empty_phase=empty_phase(task, now),
         param_facts=param_facts,
         plain_results=plain_results,
+        **about_task(task, view.is_final),
         **_results(task, tab),
     )
 

@@ -1,14 +1,16 @@
 /** Every page: the small parts, and with a signed-in user the connection, its indicator, its banners and the toasts. */
+import { Bell } from "./bell.js";
 import { ConnectionView } from "./connection_view.js";
+import { followButtons } from "./follow.js";
 import { guardClicks } from "./guarded_clicks.js";
+import { find } from "./hooks.js";
 import { watchHouse } from "./house.js";
 import { goLive, live } from "./live.js";
+import { inbox } from "./my_inbox.js";
 import { announcer } from "./page_announcer.js";
 import { closableMenus, copyButtons, dialogs, relativeTimes, themeForms } from "./page_parts.js";
+import { seeTaskPage, tellArrivals } from "./telling.js";
 import { realTimers } from "./timers.js";
-import { toastFinal } from "./toasts.js";
-
-const FINAL_UPDATE = { success: "completed", failed: "failed", cancelled: "cancelled" };
 
 guardClicks();
 closableMenus();
@@ -25,9 +27,10 @@ if (live) {
 
 /** What only a signed-in user is told; a visitor by a share link is not. */
 function followFeeds() {
-  live.connection.on("task_update", ({ data } = {}) => {
-    const status = FINAL_UPDATE[data?.status];
-    if (status) toastFinal({ user: live.user, taskId: data.task_id, status, title: data.task_name, text: data.error ?? "" });
-  });
   watchHouse();
+  const bell = find(document, "bell");
+  if (bell) new Bell(bell, inbox);
+  tellArrivals(inbox);
+  seeTaskPage(inbox);
+  followButtons();
 }

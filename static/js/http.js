@@ -15,7 +15,8 @@ export class HttpError extends Error {
 const csrfToken = () => document.querySelector('meta[name="csrf-token"]')?.content ?? "";
 
 export const getJson = (url) => send("GET", url);
-export const postJson = (url, body = {}, headers = {}) => send("POST", url, body, headers);
+export const postJson = (url, body = {}, headers = {}, options = {}) => send("POST", url, body, headers, options);
+export const deleteJson = (url) => send("DELETE", url, {});
 
 /** A page or a part of one, rendered by the server, as a document whose scripts never run. */
 export async function getDocument(url) {
@@ -31,8 +32,8 @@ export async function sendForm(form) {
   return new DOMParser().parseFromString(await response.text(), "text/html");
 }
 
-async function send(method, url, body, headers = {}) {
-  const options = { method, headers: { Accept: "application/json", ...headers } };
+async function send(method, url, body, headers = {}, further = {}) {
+  const options = { method, headers: { Accept: "application/json", ...headers }, ...further };
   if (body !== undefined) {
     options.body = JSON.stringify(body);
     options.headers["Content-Type"] = "application/json";

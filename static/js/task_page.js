@@ -19,7 +19,6 @@ import { describe } from "./task_view.js";
 import { silentWords, wordsFor } from "./task_words.js";
 import { since } from "./time.js";
 import { paintTab } from "./title_favicon.js";
-import { toastFinal } from "./toasts.js";
 
 const END_REGIONS = ["head-actions", "hero", "after", "details"];
 const SILENT_SAID_EVERY_MS = 30_000;
@@ -134,8 +133,7 @@ class TaskPage {
   }
 
   async #ended() {
-    const { status, error, duration_ms: durationMs } = this.stream.state.task;
-    if (live.user) toastFinal({ user: live.user, taskId: this.stream.taskId, status, title: this.title, text: error, durationMs });
+    const { duration_ms: durationMs } = this.stream.state.task;
     this.paint();
     this.#hasEnded = true;
     for (const element of findAll(this.root, "elapsed")) setText(element, durationMs ? `took ${measured(durationMs)}` : "");

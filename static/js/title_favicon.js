@@ -1,6 +1,6 @@
 /**
- * The tab: "61 % · Scan of …", "Done · …", "Failed · …", and an icon that fills. Works in a hidden tab, too; the icon
- * is drawn here, so that showing progress asks the server for nothing.
+ * The tab: "61 % · Scan of …", "Done · …", "Failed · …", and an icon that fills; on every other page "(4)" for what is
+ * unread. Works in a hidden tab, too; the icon is drawn here, so that showing progress asks the server for nothing.
  */
 import { isKnown } from "./format.js";
 
@@ -40,4 +40,11 @@ export function paintTab(task, title) {
   usual ??= icon.href;
   const href = faviconFor(task) ?? usual;
   if (icon.href !== href) icon.href = href;
+}
+
+/** A task's page says how its task is; every other one how much this person has not read. */
+export function paintUnread(count) {
+  if (document.querySelector('[data-page="task"]')) return;
+  const words = `${count ? `(${count}) ` : ""}${document.title.replace(/^\(\d+\) /, "")}`;
+  if (document.title !== words) document.title = words;
 }

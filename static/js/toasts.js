@@ -1,43 +1,42 @@
 /**
- * One toast per final state and person, whatever number of tabs is open; success goes after six seconds unless it is
- * pointed at or focused, failure stays. Never the only place of a fact.
+ * Toasts: at most three, then "2 more in the inbox". Success goes after six seconds in sight unless it is pointed at or
+ * focused; failure stays. Never the only place of a fact.
  */
-import { claimOnce } from "./claims.js";
-import { measured } from "./format.js";
 import { find, fromTemplate, setAttribute, setIcon, setText } from "./hooks.js";
 
 const STAY_MS = 6_000;
 const AT_MOST = 3;
-const LOOK = {
-  completed: { tone: "ok", role: "status", says: (title) => `${title} is done` },
-  failed: { tone: "fail", role: "alert", says: (title) => `${title} failed` },
-  cancelled: { tone: "", role: "status", says: (title) => `${title} was cancelled` },
-};
 let leftOut = 0;
 
-/** `final` is `{user, taskId, status, title, text, durationMs}`. */
-export async function toastFinal({ user, taskId, status, title, text, durationMs }) {
-  if (!LOOK[status] || !(await claimOnce(`${user}:${taskId}:${status}`))) return;
-  const words = text || (durationMs ? `Took ${measured(durationMs)}.` : "");
-  const href = `/tasks/${encodeURIComponent(taskId)}`;
-  showToast({ ...LOOK[status], icon: status, title: LOOK[status].says(title), text: words, links: [{ text: "Open", href }] });
-  notify(LOOK[status].says(title), words, href);
-}
-
-export function showToast({ tone, role, icon, title, text, links = [], stays = tone === "fail" }) {
+/** Returns the toast, or null where it was left out. `onClose` hears that the reader closed it, or opened its link. */
+export function showToast({ tone, role, icon, title, text, links = [], stays = tone === "fail", onClose = () => {} }) {
   const shelf = document.querySelector("[data-toasts]");
-  if (!shelf) return;
-  if (shelf.children.length >= AT_MOST) return tellLeftOut(shelf);
+  if (!shelf) return null;
+  if (shelf.querySelectorAll("[data-toast]").length >= AT_MOST) return tellLeftOut(shelf);
   const toast = fromTemplate("toast");
   setAttribute(toast, "data-tone", tone);
   setAttribute(toast, "role", role);
   setIcon(toast, icon);
   setText(find(toast, "toast-title"), title);
   setText(find(toast, "toast-text"), text);
-  find(toast, "toast-links").replaceChildren(...links.filter(({ href }) => href !== location.pathname).map(link));
-  find(toast, "toast-close").addEventListener("click", () => toast.remove());
-  shelf.append(toast);
-  if (!stays) removeWhenLeftAlone(toast);
+  const shown = links.filter(({ href }) => href && href !== location.pathname).map(link);
+  for (const each of shown) each.addEventListener("click", onClose);
+  find(toast, "toast-links").replaceChildren(...shown);
+  find(toast, "toast-close").addEventListener("click", () => {
+    removeToast(toast);
+    onClose();
+  });
+  shelf.insertBefore(toast, find(shelf, "toasts-more"));
+  if (!stays) removeWhenSeen(toast);
+  return toast;
+}
+
+export function removeToast(toast) {
+  toast.remove();
+  const shelf = document.querySelector("[data-toasts]");
+  if (shelf.querySelector("[data-toast]")) return;
+  leftOut = 0;
+  shelf.replaceChildren();
 }
 
 function link({ text, href }) {
@@ -47,21 +46,27 @@ function link({ text, href }) {
   return element;
 }
 
-function removeWhenLeftAlone(toast) {
-  const check = () => (toast.matches(":hover, :focus-within") ? setTimeout(check, 1_000) : toast.remove());
-  setTimeout(check, STAY_MS);
+/** In a hidden tab nobody has seen it yet: its time begins when the tab is shown. */
+function removeWhenSeen(toast) {
+  const check = () => (toast.matches(":hover, :focus-within") ? setTimeout(check, 1_000) : removeToast(toast));
+  const begin = () => {
+    if (document.hidden) return;
+    document.removeEventListener("visibilitychange", begin);
+    setTimeout(check, STAY_MS);
+  };
+  document.addEventListener("visibilitychange", begin);
+  begin();
 }
 
 function tellLeftOut(shelf) {
   leftOut += 1;
-  setText(find(shelf.lastElementChild, "toast-text"), `${leftOut} more in the list of tasks.`);
-}
-
-function notify(title, body, href) {
-  if (!document.hidden || globalThis.Notification?.permission !== "granted") return;
-  const notification = new Notification(title, { body, tag: href });
-  notification.addEventListener("click", () => {
-    window.focus();
-    if (location.pathname !== href) location.assign(href);
-  });
+  let more = find(shelf, "toasts-more");
+  if (!more) {
+    more = link({ href: "/notifications" });
+    more.dataset.toastsMore = "";
+    more.className = "toasts-more tiny";
+    shelf.append(more);
+  }
+  setText(more, `${leftOut} more in the inbox`);
+  return null;
 }

@@ -197,6 +197,7 @@ def build(config: Config, database: Database) -> House:
         redis=client,
         tasks=Tasks(config, database, announcer, queue),
         sharing=Sharing(database, config),
+        announcer=announcer,
     )
     security.protect(app, config)
     session.register(app)
