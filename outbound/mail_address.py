@@ -14,8 +14,9 @@ from config import Config
 from database import Database, utc_now
 from outbound import deliveries
 from outbound.letters import read_token
-from outbound.models import TYPES, Delivery, MailAddress
+from outbound.models import Delivery, MailAddress
 from tasks.errors import InvalidParams, NotFound, RateLimited, Unavailable
+from tasks.notices import TYPES
 
 MAX_ADDRESS = 254
 CONFIRMATIONS_A_DAY = 5

@@ -11,8 +11,6 @@ from sqlalchemy.orm import Mapped, mapped_column
 from database import Base, UtcDateTime
 from tasks.models import BigId
 
-TYPES = ("finished", "failed", "cancelled", "needs_review", "alert", "test")
-
 
 class Webhook(Base):
     """An address of a person to which notifications are posted. Its secret is made of the salt and is not stored."""

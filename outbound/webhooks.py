@@ -16,9 +16,10 @@ from database import Database, rfc3339, utc_now
 from outbound import deliveries, signing
 from outbound.addresses import parse_target
 from outbound.hook_log import find, newest_try, shown
-from outbound.models import TYPES, Delivery, Webhook
+from outbound.models import Delivery, Webhook
 from tasks.errors import Conflict, InvalidParams, NotFound
 from tasks.events import printable
+from tasks.notices import MUTABLE_TYPES, TYPES
 
 MAX_WEBHOOKS = 20
 MAX_NAME = 100
@@ -36,7 +37,7 @@ class Webhooks:
 
     def create(self, user_id: int, wished: Mapping[str, Any], actor: Actor) -> tuple[dict[str, Any], str]:
         """Make one; what is shown of it, and its secret, which is shown this once. Raises InvalidParams, Conflict."""
-        kept = self._checked({"name": "", "types": [each for each in TYPES if each != "test"], **wished})
+        kept = self._checked({"name": "", "types": MUTABLE_TYPES, **wished})
         hook = Webhook(
             id=str(uuid.uuid4()),
             user_id=user_id,
