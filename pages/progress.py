@@ -86,13 +86,15 @@ def shown_percent(task: Snapshot) -> float | None:
 def bar(task: Snapshot, state: str) -> Bar:
     """The bar of the whole task."""
     percent = shown_percent(task)
-    mode = _bar_mode(state, percent)
+    mode = _bar_mode(task, state, percent)
     width = f"{percent:.4g}%" if percent is not None else "0%"
     value = f"{percent:.4g}" if percent is not None else None
     return Bar(mode, width, value, _spoken(task, state, percent), _cuts(task))
 
 
-def _bar_mode(state: str, percent: float | None) -> str:
+def _bar_mode(task: Snapshot, state: str, percent: float | None) -> str:
+    if state == "running" and task.get("stalled_since"):
+        return "halted"
     if state == "running":
         return "moving" if percent is not None else "unknown"
     if state == "unsure":
@@ -165,9 +167,11 @@ def eta(task: Snapshot, state: str) -> str:
 
 
 def eta_at(task: Snapshot, state: str, now: datetime) -> str:
-    """ "done about 14:05 UTC"; empty when there is no range."""
-    at = words.about_clock(now, task.get("eta_s")) if eta(task, state) != UNKNOWN else ""
-    return f"done about {at}" if at else ""
+    """ "done about 14:05 UTC, by 14 earlier runs"; or that nobody can know yet."""
+    if eta(task, state) == UNKNOWN:
+        return "no estimate yet" if state == "running" and not task.get("stalled_since") else ""
+    at, runs = words.about_clock(now, task.get("eta_s")), task.get("eta_runs")
+    return f"done about {at}" + (f", by {words.plural(runs, 'earlier run')}" if runs else "") if at else ""
 
 
 def phase_views(task: Snapshot, now: datetime, is_moving: bool) -> Iterable[PhaseView]:

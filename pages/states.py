@@ -90,6 +90,8 @@ def ended_or_left(task: Snapshot, state: str, now: datetime) -> str:
         return f"attempt {(task.get('attempt') or 0) + 1} of {task.get('max_attempts') or 1} next"
     if state == "queued":
         return queue_place(task)
+    if state == "running" and task.get("stalled_since"):
+        return f"no progress for {_stalled_for(task, now)}"
     left = words.span(task.get("eta_low_s"), task.get("eta_high_s"))
     if state == "running" and left != UNKNOWN:
         return f"{left} left"
@@ -114,6 +116,8 @@ def sentence(task: Snapshot, state: str, now: datetime) -> str:
     if state == "queued":
         place = queue_place(task)
         return f"{place[:1].upper()}{place[1:]}."
+    if state == "running" and task.get("stalled_since"):
+        return _stalled(task, now)
     if state == "running" and shown_percent(task) is None:
         return _unknown_total(task)
     if state == "cancelling":
@@ -124,6 +128,16 @@ def sentence(task: Snapshot, state: str, now: datetime) -> str:
         seen = words.clock(words.parse_time(task.get("timestamp")))
         return f"Last sign of life {seen}. If the worker stays silent, the task is tried again or ended as interrupted."
     return ""
+
+
+def _stalled(task: Snapshot, now: datetime) -> str:
+    usual = task.get("usual_gap_s")
+    known = f"; this job usually reports every {words.duration(max(usual, 1) * 1000)}" if words.is_known(usual) else ""
+    return f"No progress for {_stalled_for(task, now)}{known}. Its worker is alive."
+
+
+def _stalled_for(task: Snapshot, now: datetime) -> str:
+    return words.duration(words.between_ms(words.parse_time(task["stalled_since"]), now))
 
 
 def _unknown_total(task: Snapshot) -> str:

@@ -2,7 +2,7 @@
  * What a task looks like, as words and attributes: pure. The painter writes this into a page or a row; the server's
  * first paint says the same in pages/view.py.
  */
-import { amount, count, duration, isKnown, measured, ordinal, percent, percentNumber, range, rateNumber, UNKNOWN } from "./format.js";
+import { amount, count, duration, isKnown, measured, ordinal, percent, percentNumber, plural, range, rateNumber, UNKNOWN } from "./format.js";
 import { ago, clockTime, since } from "./time.js";
 import { heldBy } from "./house_words.js";
 import { isFinal } from "./task_reducer.js";
@@ -66,6 +66,7 @@ function barMode(task, state, fresh) {
   if (!fresh.confirmed) return "stale";
   if (state === "cancelling") return "cancelling";
   if (task.status === "queued") return "waiting";
+  if (task.stalled_since) return "halted";
   return isKnown(task.progress_percent) ? "moving" : "unknown";
 }
 
@@ -114,15 +115,21 @@ function ends(task, state, fresh, now) {
   const left = eta === UNKNOWN ? "" : `${eta} left`;
   return {
     eta,
-    etaAt: eta === UNKNOWN || !at ? "" : `done about ${at} UTC`,
+    etaAt: etaAt(task, state, eta, at),
     end: fresh.kind === "silent" ? fresh.words : endOf(task, state, left, now),
   };
+}
+
+function etaAt(task, state, eta, at) {
+  if (eta === UNKNOWN) return state === "running" && !task.stalled_since ? "no estimate yet" : "";
+  return at && `done about ${at} UTC${task.eta_runs ? `, by ${plural(task.eta_runs, "earlier run")}` : ""}`;
 }
 
 function endOf(task, state, left, now) {
   if (isFinal(task.status)) return isKnown(task.duration_ms) ? `took ${measured(task.duration_ms)}` : "";
   if (state === "retrying") return `attempt ${nextAttempt(task)} of ${task.max_attempts ?? 1} next`;
   if (task.status === "queued") return queuePlace(task);
+  if (state === "running" && task.stalled_since) return `no progress for ${since(task.stalled_since, now)}`;
   return left || (task.started_at ? `running for ${since(task.started_at, now)}` : "");
 }
 
@@ -142,7 +149,13 @@ function sentence(task, state, fresh, now) {
   if (state === "retrying") return retrySentence(task);
   if (task.status === "queued" && held(task)) return held(task)[1];
   if (task.status === "queued") return queuePlace(task).replace(/^./, (first) => first.toUpperCase()).concat(".");
+  if (task.stalled_since) return stalledSentence(task, now);
   return shownPercent(task) === null ? unknownTotalSentence(task) : "";
+}
+
+function stalledSentence({ stalled_since: stalled, usual_gap_s: usual }, now) {
+  const known = isKnown(usual) ? `; this job usually reports every ${duration(Math.max(usual, 1) * 1000)}` : "";
+  return `No progress for ${since(stalled, now)}${known}. Its worker is alive.`;
 }
 
 function unknownTotalSentence(task) {
