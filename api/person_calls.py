@@ -8,7 +8,7 @@ from api import reading
 from api.operations import Call, operation
 from api.task_shapes import Activity, Me
 from database import rfc3339, utc_now
-from tasks import store
+from tasks import listing, store
 from tasks.states import State
 
 MOST_RUNNING = 100
@@ -21,7 +21,7 @@ def show_activity(call: Call) -> dict[str, Any]:
     """Running tasks (the newest hundred), the last ten that ended, and the counters, in one answer."""
     with reading.database().read() as session:
         running, _ = reading.list_snapshots(
-            session, call.identity, store.Filters(states=(State.RUNNING,)), limit=MOST_RUNNING
+            session, call.identity, listing.Filters(states=(State.RUNNING,)), limit=MOST_RUNNING
         )
         recent = reading.recently_ended(session, call.identity, RECENT)
         counters = store.counters(session, call.identity)

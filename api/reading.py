@@ -20,7 +20,7 @@ from accounts.limits import PersonLimits, limits_for
 from api.dispatch import state
 from database import Database, rfc3339, utc_now
 from delivery.newest_state import add_tail
-from tasks import store
+from tasks import listing, store
 from tasks.errors import NotFound
 from tasks.models import Task, TaskEvent
 from tasks.service import Tasks
@@ -88,10 +88,10 @@ def _shown(task: Task, owner: str, identity: Identity, limits: PersonLimits, pos
 
 
 def list_snapshots(
-    session: Session, identity: Identity, filters: store.Filters, cursor: str | None = None, limit: int = 50
+    session: Session, identity: Identity, filters: listing.Filters, cursor: str | None = None, limit: int = 50
 ) -> tuple[list[dict[str, Any]], str | None]:
     """Visible tasks as SQL has them, newest first, and the cursor that goes on. Raises InvalidPayload."""
-    page = store.list_tasks(session, identity, filters, cursor, limit)
+    page = listing.list_tasks(session, identity, filters, cursor, limit)
     return shown(session, identity, page.items), page.next_cursor
 
 

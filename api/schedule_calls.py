@@ -24,7 +24,7 @@ from api.schedule_shapes import (
 )
 from api.task_shapes import Snapshot
 from database import rfc3339, utc_now
-from tasks import store
+from tasks import listing
 from tasks.cron import Cron
 from tasks.errors import NotFound
 from tasks.schedules import recipes
@@ -119,7 +119,7 @@ def list_schedule_runs(call: Call) -> dict[str, Any]:
     asked: RunQuery = call.query
     with reading.database().read() as session:
         schedule, _ = recipes.find(session, _id(call), call.identity)
-        filters = store.Filters(schedule_id=schedule.id)
+        filters = listing.Filters(schedule_id=schedule.id)
         items, cursor = reading.list_snapshots(session, call.identity, filters, asked.cursor or None, asked.limit)
     return {"items": items, "next_cursor": cursor}
 

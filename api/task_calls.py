@@ -10,7 +10,7 @@ from api import reading
 from api.operations import PREFIX, Call, Reply, operation
 from api.task_inputs import CancelTask, Nothing, StartHeaders, StartTask, TaskFilters
 from api.task_shapes import JobPage, Snapshot, TaskPage
-from tasks import registry, store
+from tasks import listing, registry
 from tasks.registry import Job
 
 TASK_LOCATION = {"Location": "The address of the task."}
@@ -56,7 +56,7 @@ def start_task(call: Call) -> Reply:
 def list_tasks(call: Call) -> dict[str, Any]:
     """The tasks that you may see, newest first, as the database has them."""
     asked: TaskFilters = call.query
-    filters = store.Filters(states=asked.state, kind=asked.kind or None, text=asked.q or None, mine=asked.mine)
+    filters = listing.Filters(states=asked.state, kind=asked.kind or None, text=asked.q or None, mine=asked.mine)
     with reading.database().read() as session:
         items, cursor = reading.list_snapshots(session, call.identity, filters, asked.cursor or None, asked.limit)
     return {"items": items, "next_cursor": cursor}

@@ -8,8 +8,9 @@ from pydantic import AfterValidator, Field
 
 from api.parsing import Body, Cursor, Headers, Query, Text, Truth, Whole, Words
 from api.task_shapes import Level, Priority, State, Visibility
+from tasks.listing import MAX_PAGE
 from tasks.service import MAX_KEY, MAX_REASON, MAX_TITLE
-from tasks.store import MAX_LOG_LINES, MAX_PAGE
+from tasks.store import MAX_LOG_LINES
 
 MAX_EVENT_ID = 2**53 - 1
 MAX_LINE = 2**31 - 1

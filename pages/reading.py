@@ -22,7 +22,7 @@ from delivery.quick_redis import QuickRedis
 from pages import format as words
 from pages.listing import Found, ListAsked
 from pages.log_view import WINDOW, LogAsked
-from tasks import queue_control, store
+from tasks import listing, queue_control, store
 from tasks.models import Task, TaskEvent
 from tasks.service import Tasks
 from tasks.states import State
@@ -106,15 +106,15 @@ def list_tasks(identity: Identity, asked: ListAsked, limit: int) -> Found:
     """One page of the list, newest first, with how many match in all."""
     filters = _filters(asked)
     with database().read() as session:
-        page = store.list_tasks(session, identity, filters, asked.cursor or None, limit)
+        page = listing.list_tasks(session, identity, filters, asked.cursor or None, limit)
         items = [snapshot_of(session, *each) for each in page.items]
-        return Found(items, page.next_cursor, store.count_tasks(session, identity, filters))
+        return Found(items, page.next_cursor, listing.count_tasks(session, identity, filters))
 
 
 def last_runs(identity: Identity, kind: str, limit: int) -> list[Snapshot]:
     """The newest tasks of one kind."""
     with database().read() as session:
-        page = store.list_tasks(session, identity, store.Filters(kind=kind), limit=limit)
+        page = listing.list_tasks(session, identity, listing.Filters(kind=kind), limit=limit)
         return [snapshot_of(session, *each) for each in page.items]
 
 
@@ -123,7 +123,7 @@ def activity(identity: Identity, mine: bool, running: int, recent: int) -> Activ
     with database().read() as session:
 
         def some(states: Sequence[str], limit: int, own: bool = mine) -> list[Snapshot]:
-            page = store.list_tasks(session, identity, store.Filters(states=states, mine=own), limit=limit)
+            page = listing.list_tasks(session, identity, listing.Filters(states=states, mine=own), limit=limit)
             return [snapshot_of(session, *each) for each in page.items]
 
         active = some((State.RUNNING,), running) + some((State.QUEUED,), running)
@@ -175,9 +175,9 @@ def retry(identity: Identity, task_id: str, address: str | None = None) -> str:
     return str(_commands().retry(identity, task_id, address))
 
 
-def _filters(asked: ListAsked) -> store.Filters:
+def _filters(asked: ListAsked) -> listing.Filters:
     since = utc_now().replace(hour=0, minute=0, second=0, microsecond=0) if asked.since == "today" else None
-    return store.Filters(
+    return listing.Filters(
         states=(asked.state,) if asked.state else (),
         kind=asked.kind or None,
         text=asked.query or None,

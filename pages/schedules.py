@@ -16,7 +16,7 @@ from accounts import Actor
 from pages import reading
 from pages import schedule_words as said
 from pages.view import task_view
-from tasks import store
+from tasks import listing
 from tasks.errors import Conflict, TaskroomError
 from tasks.registry import jobs_for
 from tasks.schedules import recipes
@@ -82,7 +82,7 @@ def ask_remove(schedule_id: UUID) -> str:
     with reading.database().read() as session:
         found, owner = recipes.find_changeable(session, str(schedule_id), current_user.identity)
         shown = recipes.shown(session, found, owner, reading.now())
-        runs = store.count_tasks(session, current_user.identity, store.Filters(schedule_id=found.id))
+        runs = listing.count_tasks(session, current_user.identity, listing.Filters(schedule_id=found.id))
     return render_template("pages/schedule_remove.html", schedule=shown, runs=runs)
 
 
@@ -117,7 +117,7 @@ def _page(chosen_id: str | None, error: TaskroomError | None = None) -> str:
         if chosen_id or items:
             found, owner = recipes.find(session, chosen_id or items[0]["id"], identity)
             chosen = recipes.shown(session, found, owner, now)
-            runs = store.list_tasks(session, identity, store.Filters(schedule_id=found.id), limit=LAST_RUNS)
+            runs = listing.list_tasks(session, identity, listing.Filters(schedule_id=found.id), limit=LAST_RUNS)
             chosen |= {
                 "may": _is_mine(chosen),
                 "times": [said.moment(each, chosen["timezone"], now) for each in chosen["next_times"]],

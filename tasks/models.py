@@ -43,6 +43,9 @@ class Task(Base):
         Index("ix_tasks_kind_finished", "kind", "finished_at"),
         Index("ix_tasks_resource_state", "resource", "state"),
         Index("ix_tasks_schedule", "schedule_id", "created_at"),
+        Index("ix_tasks_state_created", "state", "created_at"),
+        Index("ix_tasks_kind_created", "kind", "created_at"),
+        Index("ix_tasks_visibility_created", "visibility", "created_at"),
     )
 
     id: Mapped[str] = mapped_column(String(36), primary_key=True)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, bindparam, func, or_, select, true
@@ -18,31 +18,9 @@ from accounts.limits import PersonLimits
 from database import Database, rfc3339, utc_now
 from tasks.errors import Forbidden, NotFound
 from tasks.models import Artifact, LogLine, Task, TaskAttempt, TaskEvent
-from tasks.paging import after_cursor, next_cursor
 from tasks.states import ACTIVE, State, Visibility, is_final
 
-MAX_PAGE = 200
 MAX_LOG_LINES = 1000
-
-
-@dataclass(frozen=True, slots=True)
-class Filters:
-    """What a list of tasks is narrowed to; None and empty mean no limit."""
-
-    states: Sequence[str] = ()
-    kind: str | None = None
-    text: str | None = None
-    mine: bool = False
-    schedule_id: str | None = None
-    finished_since: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """Some tasks with their owners' names, and the cursor that continues after them."""
-
-    items: list[tuple[Task, str]]
-    next_cursor: str | None
 
 
 def visible_to(identity: Identity) -> ColumnElement[bool]:
@@ -125,47 +103,6 @@ def load_task(session: Session, task_id: str) -> tuple[Task, str] | None:
 
 def _with_owner() -> Select[Task, str]:
     return select(Task, User.username).join(User, User.id == Task.owner_id)
-
-
-def list_tasks(
-    session: Session, identity: Identity, filters: Filters, cursor: str | None = None, limit: int = 50
-) -> Page:
-    """Visible tasks, newest first, `limit` (1 to 200) at a time.
-
-    Raises InvalidPayload for a cursor that this function did not give out.
-    """
-    limit = max(1, min(limit, MAX_PAGE))
-    query = _with_owner().where(visible_to(identity), *_conditions(filters, identity))
-    if cursor:
-        query = query.where(after_cursor(cursor, Task.created_at, Task.id))
-    rows = session.execute(query.order_by(Task.created_at.desc(), Task.id.desc()).limit(limit + 1)).all()
-    items = [(row[0], row[1]) for row in rows[:limit]]
-    last = items[-1][0] if len(rows) > limit else None
-    return Page(items, next_cursor(last.created_at, last.id) if last else None)
-
-
-def count_tasks(session: Session, identity: Identity, filters: Filters) -> int:
-    """How many visible tasks the filters leave."""
-    conditions = [visible_to(identity), *_conditions(filters, identity)]
-    return session.scalar(select(func.count()).select_from(Task).where(*conditions)) or 0
-
-
-def _conditions(filters: Filters, identity: Identity) -> list[ColumnElement[bool]]:
-    conditions: list[ColumnElement[bool]] = []
-    if filters.states:
-        conditions.append(Task.state.in_(filters.states))
-    if filters.kind:
-        conditions.append(Task.kind == filters.kind)
-    if filters.mine:
-        conditions.append(Task.owner_id == identity.user_id)
-    if filters.schedule_id:
-        conditions.append(Task.schedule_id == filters.schedule_id)
-    if filters.text:
-        titled = func.lower(Task.title).contains(filters.text.lower(), autoescape=True)
-        conditions.append(or_(titled, Task.id.startswith(filters.text.lower(), autoescape=True)))
-    if filters.finished_since:
-        conditions.append(Task.finished_at >= filters.finished_since)
-    return conditions
 
 
 def counters(session: Session, identity: Identity) -> dict[str, int]:

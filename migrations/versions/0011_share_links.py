@@ -1,4 +1,4 @@
-"""Links that show one task to people without an account.
+"""Links that show one task to people without an account, and indexes along which lists of tasks are read.
 
 Revision ID: 0011_share_links
 Revises: 0010_deliveries
@@ -18,7 +18,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Create the table."""
+    """Create the table and the indexes."""
     op.create_table(
         "share_links",
         sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
@@ -33,3 +33,5 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     op.create_index("ix_share_links_task", "share_links", ["task_id", "id"])
+    for column in ("state", "kind", "visibility"):
+        op.create_index(f"ix_tasks_{column}_created", "tasks", [column, "created_at"])
