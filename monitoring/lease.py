@@ -47,10 +47,13 @@ class Lease:
         self._seen: tuple[str, int] | None = None
         self._since_s = clock()
 
-    def hold(self) -> bool:
-        """Whether this process is the one now. Raises the database's errors: then it is not known."""
+    def hold(self, *, is_hasty: bool = False) -> bool:
+        """Whether this process is the one now. Raises the database's errors: then it is not known.
+
+        For `is_hasty`, DatabaseBusy is raised at once where another holds SQLite's write lock.
+        """
         try:
-            with self._database.write() as session:
+            with self._database.write(is_hasty) as session:
                 row = session.get(LeaseRow, self._name, with_for_update=True)
                 if row is None:
                     session.add(LeaseRow(name=self._name, holder=self._me, beat=1))

@@ -57,10 +57,4 @@ def upgrade() -> None:
         sa.Column("text", sa.Text, nullable=False),
     )
     op.create_index("ix_alert_events_alert", "alert_events", ["alert_id", "id"])
-    op.create_table(
-        "alert_judge",
-        sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
-        sa.Column("holder", sa.String(200)),
-        sa.Column("expires_at", UtcDateTime),
-    )
     op.create_index("ix_tasks_finished", "tasks", ["finished_at"])

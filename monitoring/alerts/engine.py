@@ -23,11 +23,12 @@ from delivery.event_log import EventLog, connect
 from monitoring.alerts import findings, measuring, store, thresholds, words
 from monitoring.alerts.causes import Cause, Causes
 from monitoring.alerts.findings import BlockedWebs, DiskRate, Finding, SilentWorkers
-from monitoring.alerts.judge import Turn, step_down, take_turn
+from monitoring.alerts.judge import Turn, take_turn
 from monitoring.alerts.measuring import LiveParts, Running, Waiting
 from monitoring.alerts.rules import AlertState
 from monitoring.alerts.telling import Teller
 from monitoring.alerts.writing import write
+from monitoring.lease import Lease
 from tasks.errors import NotFound
 from tasks.registry import find_job
 
@@ -36,6 +37,8 @@ log = logging.getLogger("taskroom.alerts")
 TURN_S = 2.0
 FAILURES_EACH_S = 10.0
 REDIS_TIMEOUT_S = 1.0
+COME_BACK_S = 3.0
+"""after which all web processes listen to a Redis again that was away: what is told sooner may reach nobody"""
 SQL_RULES = ("no_workers", "worker_silent", "queue_backup", "repeated_failures", "task_stalled")
 
 
@@ -50,7 +53,7 @@ class Engine:
         self._client = client
         self._clock = clock
         self._teller = Teller(EventLog(client, config.redis_prefix))
-        self._name = f"{socket.gethostname()}:{os.getpid()}:{id(self):x}"
+        self._lease = Lease(database, "alerts", f"{socket.gethostname()}:{os.getpid()}:{id(self):x}", clock)
         self._limits: thresholds.Thresholds = thresholds.defaults()
         self.causes = Causes()
         self._silent = SilentWorkers(config.lease_s)
@@ -59,6 +62,8 @@ class Engine:
         self._failures: Sequence[Finding] = ()
         self._failures_at_s = float("-inf")
         self._was_judge = False
+        self._was_redis_away = False
+        self._tell_all_at_s: float | None = None
 
     def run(self, stop: threading.Event) -> None:
         """Take turns until `stop` is set."""
@@ -68,7 +73,7 @@ class Engine:
             except Exception:
                 log.exception("alerts could not be judged; the next turn tries again")
         try:
-            step_down(self._database, self._name)
+            self._lease.release()
         except (SQLAlchemyError, DatabaseBusy):
             log.debug("another scheduler judges when this one's time has run out")
 
@@ -76,7 +81,7 @@ class Engine:
         """Measure, judge, store and tell once."""
         now, now_s = utc_now(), self._clock()
         patience_s = self._limits["database_trouble"]["write_ms"] / 1000
-        mine = take_turn(self._database, self._name, now, patience_s)
+        mine = take_turn(self._lease, patience_s)
         if mine.refused is None and not mine.is_mine:
             self.causes = Causes()
             self._was_judge = False
@@ -94,13 +99,16 @@ class Engine:
     def _find(self, mine: Turn, now: datetime, now_s: float) -> dict[str, Sequence[Finding] | None]:
         """What is wrong now, by type; None for what cannot be known now."""
         parts = measuring.live_parts(self._client, self._config.redis_prefix)
+        if self._was_redis_away and parts.error is None:
+            self._tell_all_at_s = now_s + COME_BACK_S
+        self._was_redis_away = parts.error is not None
         found: dict[str, Sequence[Finding] | None] = dict.fromkeys(SQL_RULES)
         refused = mine.refused
         if refused is None:
             try:
                 found |= self._find_in_sql(parts, now, now_s)
             except (SQLAlchemyError, DatabaseBusy) as error:
-                refused = words.reason(error)
+                refused = f"It said: {words.reason(error)}."
         if refused is not None:
             self._silent.forgive()
         limits, known = self._limits, self.causes.known()
@@ -148,6 +156,10 @@ class Engine:
         for change, alert in done:
             self.causes.note(change, now_s)
             if change.what != "touched":
+                self._teller.add(alert.id, store.told(alert))
+        if self._tell_all_at_s is not None and now_s >= self._tell_all_at_s:
+            self._tell_all_at_s = None
+            for alert in (stored | {(each.type, each.subject): each for _, each in done}).values():
                 self._teller.add(alert.id, store.told(alert))
         return True
 

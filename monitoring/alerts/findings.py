@@ -103,8 +103,8 @@ def database_trouble(refused: str | None, took_s: float, limit: Threshold) -> li
     """A write was refused, or took too long."""
     facts: tuple[tuple[str, str], ...]
     if refused is not None:
-        facts = (("Error", refused),)
-        title, text = "The database takes no writes", f"It said: {refused}. No task begins, ends or is lost meanwhile."
+        facts = (("Why", refused),)
+        title, text = "The database takes no writes", f"{refused} No task begins, ends or is lost meanwhile."
     elif took_s * 1000 > limit["write_ms"]:
         facts = (("A write took", f"{took_s * 1000:,.0f} ms"), ("Limit", f"{limit['write_ms']:,} ms"))
         title = "The database is slow to write"
@@ -227,8 +227,8 @@ class BlockedWebs:
         self._beats = Unchanged()
 
     def find(self, parts: LiveParts, limit: Threshold, now_s: float) -> list[Finding] | None:
-        """One finding for each; None while Redis does not say."""
-        if parts.webs is None:
+        """One finding for each; None while Redis does not say, or has just come back and knows of none."""
+        if not parts.webs:
             self._beats.forget()
             return None
         self._beats.keep([each["name"] for each in parts.webs])

@@ -61,13 +61,3 @@ class AlertEvent(Base):
     severity: Mapped[str] = mapped_column(String(10))
     actor_name: Mapped[str | None] = mapped_column(String(64))
     text: Mapped[str] = mapped_column(Text)
-
-
-class AlertJudge(Base):
-    """The one row that says which scheduler judges, and until when unless it says so again."""
-
-    __tablename__ = "alert_judge"
-
-    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    holder: Mapped[str | None] = mapped_column(String(200))
-    expires_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

@@ -1,10 +1,12 @@
-"""How alerts say numbers: cut to what is sure, with units. The pages' own words are `pages.format`'s."""
+"""How alerts say numbers: cut to what is sure, with units. What others say as well comes from `tasks.words`."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
 from sqlalchemy.exc import SQLAlchemyError
+
+from tasks.words import plural as plural
 
 SPLIT = ((86_400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s"))
 MAX_REASON = 200
@@ -26,11 +28,6 @@ def size(octets: float) -> str:
         if octets >= factor:
             return f"{octets / factor:.1f} {unit}"
     return f"{octets:.0f} B"
-
-
-def plural(number: int, word: str) -> str:
-    """1 task, 1,412 tasks."""
-    return f"{number:,} {word}{'' if number == 1 else 's'}"
 
 
 def clock(moment: datetime) -> str:
