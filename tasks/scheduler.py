@@ -107,7 +107,8 @@ def retry_policy(kind: str) -> RetryPolicy:
 def run_scheduler(config: Config, stop: threading.Event) -> None:
     """Run a scheduler until `stop` is set."""
     load_jobs(config.job_modules)
-    alerts.start(config, stop)
+    judging = alerts.start(config, stop)
     sampling = start_sampling(config, stop)
     Scheduler(config).run(stop)
     sampling.join(SAMPLE_ENDS_S)
+    judging.join(SAMPLE_ENDS_S)
