@@ -47,6 +47,7 @@ from delivery.history import History
 from delivery.manager import Manager
 from delivery.published import Published
 from delivery.refusals import Refusals
+from delivery.roll_call import RollCall
 from delivery.rooms import Rooms
 from delivery.server_status import SWEEP_S as STATUS_S
 from delivery.server_status import ServerStatus
@@ -115,6 +116,7 @@ class Taskroom:
     connections: Connections
     presence: Presence
     figures: WebFigures
+    roll_call: RollCall
     status: ServerStatus
     queue_view: QueueView
     door: Door | None = None
@@ -224,6 +226,8 @@ def put_together(config: Config, refusals: Refusals) -> Taskroom:
         sockets, rooms, refusals, connections.most, lambda: room.loop_figures(), lambda: dashboard.watching
     )
     dashboard = AdminDashboardWebSocket(socketio, sockets, rooms, event_log, metrics.now)
+    roll_call = RollCall(client, config.redis_prefix, event_log, presence.name, sockets, rooms)
+    dispatch.obey = roll_call.obey
     dispatch.serve(rooms, sockets, dashboard.receive, status.look)
     handler.register()
     dashboard.register()
@@ -256,6 +260,7 @@ def put_together(config: Config, refusals: Refusals) -> Taskroom:
         connections,
         presence,
         figures,
+        roll_call,
         status,
         QueueView(config, database, client),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import orjson
 from sqlalchemy.exc import SQLAlchemyError
@@ -11,6 +12,7 @@ from database import DatabaseBusy
 from delivery.event_log import EventLog
 from delivery.published import ADMIN_FEED, USER_FEED, Published
 from delivery.rooms import Rooms
+from delivery.orders import is_about_sockets
 from delivery.server_status import CHANGED
 from delivery.sockets import Sockets
 
@@ -22,6 +24,8 @@ class Dispatch:
     _sockets: Sockets
     _to_admins: Callable[[str], None]
     _look: Callable[[], None]
+    obey: Callable[[dict[str, Any]], None]
+    """does what other processes order about sockets (`roll_call`); to be set before the subscriber runs"""
 
     def __init__(self, prefix: str, event_log: EventLog, published: Published) -> None:
         self._published = published
@@ -52,6 +56,9 @@ class Dispatch:
             order = orjson.loads(payload)
             if order == CHANGED:
                 self._look()
+                return
+            if is_about_sockets(order):
+                self.obey(order)
                 return
             self._sockets.end_login(order["user_id"], order.get("session_id"), order.get("token_id"))
 

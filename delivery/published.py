@@ -14,6 +14,7 @@ import orjson
 from sqlalchemy import select
 
 from database import Database
+from delivery.orders import is_about_sockets
 from delivery.outbox import Outgoing
 from delivery.refusals import Reason, Refusals
 from delivery.server_status import CHANGED
@@ -64,7 +65,7 @@ class Published:
         return bool(self._try(self._check_feed, payload, names, user_id))
 
     def is_order(self, payload: bytes) -> bool:
-        """Whether this is an order to close a login's sockets, or to look at the server's status again."""
+        """Whether this is an order to this process: about sockets, or to look at the server's status again."""
         return bool(self._try(self._check_order, payload))
 
     def _try(self, check: Callable[P, R], *arguments: P.args, **options: P.kwargs) -> R | None:
@@ -116,7 +117,7 @@ class Published:
     @staticmethod
     def _check_order(payload: bytes) -> bool:
         order = orjson.loads(payload)
-        if order == CHANGED:
+        if order == CHANGED or is_about_sockets(order):
             return True
         numbers = (order["user_id"], order.get("session_id") or 0, order.get("token_id") or 0)
         if not all(isinstance(number, int) for number in numbers):

@@ -39,6 +39,7 @@ SHOWN = {
     "active_jobs": HIGH,
     "queued_jobs": HIGH,
     "oldest_queued_s": HIGH,
+    "failed_jobs": HIGH,
     "connections": HIGH,
     "users": HIGH,
     "rooms": HIGH,

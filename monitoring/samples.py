@@ -24,6 +24,7 @@ GAUGES = (
     "active_jobs",
     "queued_jobs",
     "oldest_queued_s",
+    "failed_jobs",
     "success_rate",
     "error_rate",
     "avg_processing_time_ms",

@@ -23,6 +23,7 @@ from config import Config
 from database import Database, utc_now
 from delivery.announcer import TailAnnouncer
 from delivery.event_log import EventLog, connect
+from delivery.roll_call import RollCall
 from delivery.server_status import ServerStatus
 from monitoring.current import CurrentMetrics
 from monitoring.metrics import Sampler
@@ -107,6 +108,8 @@ class Room:
         self.tasks = Tasks(
             config, self.database, self.announcer, TaskQueue(self.database, self.redis, config.redis_prefix, LIMITS)
         )
+        self.sockets: Any = SimpleNamespace(by_sid={}, close=lambda sids, _error: self.sockets.by_sid.pop(sids[0]))
+        self.rooms: Any = SimpleNamespace(joined_by=lambda _sid: frozenset(), slow=set())
         self.app = self._make_app()
 
     def _make_app(self) -> Flask:
@@ -120,6 +123,7 @@ class Room:
             tasks=self.tasks,
             announcer=self.announcer,
             metrics=CurrentMetrics(self.database, Sampler(self.config, self.analysis, self.redis)),
+            roll_call=RollCall(self.redis, self.config.redis_prefix, self.log, "web@here:1", self.sockets, self.rooms),
             status=ServerStatus(self.database, self.log, lambda _packet: None),
             queue_view=QueueView(self.config, self.database, self.redis),
             sharing=Sharing(self.database, self.config),
