@@ -16,7 +16,9 @@ from pages import (
     dependency_scan,
     frame,
     home,
+    mail,
     notifications,
+    outbound,
     reading,
     registered,
     schedule_form,
@@ -53,5 +55,7 @@ def register(app: Flask) -> None:
         schedules,
         schedule_form,
         notifications,
+        outbound,
+        mail,
     ):
         app.register_blueprint(module.blueprint)
