@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from sqlalchemy import ColumnElement, Text, cast, func, or_, select
 from sqlalchemy.orm import Session
 
 from accounts.models import AuditEntry
-from database import Database, rfc3339
+from database import rfc3339
+
+Read = Callable[[Callable[[Session], Sequence[AuditEntry]]], Sequence[AuditEntry]]
 
 MAX_PAGE = 200
 EXPORT_CHUNK = 500
@@ -65,19 +68,22 @@ def actors(session: Session) -> list[str]:
     return sorted(session.scalars(query))
 
 
-def all_entries(db: Database, filters: AuditFilters) -> Iterator[AuditEntry]:
-    """Everything that fits, newest first, read in parts; what is written meanwhile is not among it."""
+def all_entries(read: Read, filters: AuditFilters) -> Iterator[AuditEntry]:
+    """Everything that fits, newest first, read in parts by `read`; what is written meanwhile is not among it."""
     before: int | None = None
     while True:
-        with db.read() as session:
-            query = select(AuditEntry).where(*_conditions(filters))
-            if before is not None:
-                query = query.where(AuditEntry.id < before)
-            rows = session.scalars(query.order_by(AuditEntry.id.desc()).limit(EXPORT_CHUNK)).all()
+        rows = read(partial(_part, filters=filters, before=before))
         yield from rows
         if len(rows) < EXPORT_CHUNK:
             return
         before = rows[-1].id
+
+
+def _part(session: Session, filters: AuditFilters, before: int | None) -> Sequence[AuditEntry]:
+    query = select(AuditEntry).where(*_conditions(filters))
+    if before is not None:
+        query = query.where(AuditEntry.id < before)
+    return session.scalars(query.order_by(AuditEntry.id.desc()).limit(EXPORT_CHUNK)).all()
 
 
 def as_fields(entry: AuditEntry) -> dict[str, Any]:

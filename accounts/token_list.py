@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, or_, select, true
+from sqlalchemy import ColumnElement, func, or_, select, true
 from sqlalchemy.orm import Session
 
 from accounts.models import ApiToken, User
@@ -41,6 +41,22 @@ def list_all_tokens(
     rows = session.execute(query.order_by(ApiToken.id.desc()).limit(limit + 1)).all()
     items = [_shown(token, user, now) for token, user in rows[:limit]]
     return items, items[-1]["id"] if len(rows) > limit else None
+
+
+def figures(session: Session, now: datetime) -> dict[str, int]:
+    """How many tokens work, and of these how many never end and how many were never used."""
+    query = (
+        select(
+            func.count(),
+            func.count().filter(ApiToken.expires_at.is_(None)),
+            func.count().filter(ApiToken.last_used_at.is_(None)),
+        )
+        .select_from(ApiToken)
+        .join(User, User.id == ApiToken.user_id)
+        .where(*_conditions(TokenFilters(state="active"), now))
+    )
+    works, no_end, never_used = session.execute(query).one()
+    return {"active": works, "no_end": no_end, "never_used": never_used}
 
 
 def token_state(token: ApiToken, owner: User, now: datetime) -> str:

@@ -5,10 +5,10 @@
 
 from flask import Flask
 
-from admin import overview
+from admin import audit, limits, overview, people, tokens
 from admin.frame import blueprint
 
-PAGES = (overview,)
+PAGES = (overview, people, limits, tokens, audit)
 
 
 def register(app: Flask) -> None:
