@@ -34,7 +34,7 @@ from redis.exceptions import RedisError
 import admin
 import api
 import pages
-from accounts import Actor
+from accounts import Actor, AuditEntry, audit
 from accounts.refused import note_refused
 from config import Config, ConfigError
 from connections import IDLE_FOR_S, Connections, Listener, most_connections
@@ -301,6 +301,7 @@ def start_background(app: Flask) -> None:
     socketio.start_background_task(_every, SWEEP_S, room.guard.sweep)
     socketio.start_background_task(_every, SWEEP_S, room.connections.sweep)
     on_revocation(lambda **login: _close_everywhere(room, **login))
+    audit.tell_of_entries(lambda entry: _tell_of_entry(room, entry))
 
 
 def _every(interval_s: float, step: Callable[[], None]) -> None:
@@ -320,6 +321,16 @@ def _close_everywhere(room: Taskroom, user_id: int, session_id: int | None = Non
         room.event_log.publish(room.event_log.control_channel, orjson.dumps(order).decode())
     except RedisError:
         log.warning("other web processes close this login's sockets at their next sweep")
+
+
+def _tell_of_entry(room: Taskroom, entry: AuditEntry) -> None:
+    """Tell admins who look that the audit log has grown: what it says, they read from the log."""
+    about = {"id": entry.id, "actor": entry.actor_name, "action": entry.action, "subject": entry.subject}
+    told = {"type": "audit", "entry": about, "timestamp": rfc3339(entry.at)}
+    try:
+        room.event_log.publish(room.event_log.admin_channel, events.packet("audit_update", told))
+    except RedisError:
+        log.debug("pages that show the audit log miss an entry until they are opened again")
 
 
 def serve(config: Config) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from sqlalchemy import event
 from sqlalchemy.orm import Session
 
 from accounts.models import AuditEntry
@@ -22,6 +24,13 @@ class Actor:
 
 
 COMMAND_LINE = Actor("command line")
+_tell: Callable[[AuditEntry], None] | None = None
+
+
+def tell_of_entries(tell: Callable[[AuditEntry], None] | None) -> None:
+    """Have `tell` called with each entry that this process has committed, for pages that show the log live."""
+    global _tell
+    _tell = tell
 
 
 def record(
@@ -52,4 +61,7 @@ def record(
         request_id=actor.request_id,
     )
     session.add(entry)
+    if _tell is not None:
+        tell = _tell
+        event.listen(session, "after_commit", lambda _session: tell(entry), once=True)
     return entry

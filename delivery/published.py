@@ -28,7 +28,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 MAX_SEQ = 2**53
 USER_FEED = frozenset({events.TASK_UPDATE, events.DELIVERY_UPDATE, events.NOTIFICATION, events.INBOX_UPDATE})
-ADMIN_FEED = frozenset({events.JOB_UPDATE, "system_metrics_update", "admin_alert"})
+ADMIN_FEED = frozenset({events.JOB_UPDATE, "system_metrics_update", "admin_alert", "audit_update"})
 STATE_OF_STATUS = {status: state for state, status in events.FEED_STATUS.items()}
 
 
