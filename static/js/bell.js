@@ -21,7 +21,7 @@ export class Bell {
     this.link.addEventListener("click", (event) => this.#clicked(event));
     this.link.addEventListener("keydown", (event) => event.key === " " && this.#clicked(event));
     document.addEventListener("click", (event) => this.#panel && !place.contains(event.target) && this.close());
-    place.addEventListener("keydown", (event) => event.key === "Escape" && this.#panel && this.close(true));
+    document.addEventListener("keydown", (event) => event.key === "Escape" && this.#panel && this.close(true));
     inbox.onChange((change) => this.#changed(change));
     inbox.onArrival(() => this.#arrived());
   }
@@ -94,7 +94,9 @@ export class Bell {
     if (!this.#panel) return;
     const { unread } = this.inbox;
     setText(find(this.#panel, "bell-words"), unread ? `${count(unread)} unread` : "");
-    find(this.#panel, "bell-all").disabled = unread === 0;
+    const all = find(this.#panel, "bell-all");
+    if (unread === 0 && document.activeElement === all) this.#panel.focus(); // a disabled button would lose it
+    all.disabled = unread === 0;
     const newer = find(this.#panel, "bell-newer");
     setText(newer, `${plural(this.#newer, "newer one").replace("newer ones", "newer")}, show ${this.#newer === 1 ? "it" : "them"}`);
     setHidden(newer, this.#newer === 0);

@@ -28,6 +28,7 @@ export function tellArrivals(inbox) {
   });
 
   function show(notice) {
+    if (document.querySelector("[data-bell-panel]")) return; // it says so itself
     const { id, title, text, href } = notice;
     const tone = toneOf(notice);
     const toast = showToast({ tone, role: tone === "fail" ? "alert" : "status", icon: iconOf(notice), title, text,

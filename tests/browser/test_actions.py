@@ -57,7 +57,7 @@ def toasts(pages: list[Page]) -> int:
 
 @pytest.mark.req("F5", "G7")
 def test_one_toast_over_three_tabs_and_success_goes_by_itself(visitor: Visitor, running: TaskByHand) -> None:
-    pages = [visitor.open(running.path), visitor.open("/"), visitor.open("/tasks")]
+    pages = [visitor.open("/schedules"), visitor.open("/"), visitor.open("/tasks")]
     for page in pages:
         expect(page.locator("[data-connection]")).to_have_text("Live")
     running.complete()

@@ -144,7 +144,6 @@ def test_hostile_titles_and_lines_stay_text(visitor: Visitor, make_task: object)
     page.get_by_role("searchbox", name="Search the log").fill("<script>")
     expect(page.locator("[data-log-lines] mark").first).to_have_text("<script>")
     task.fail(hostile)
-    expect(page.locator("[data-toast]")).to_contain_text(hostile)
     expect(page.locator("main")).to_contain_text(hostile)
     assert (
         page.locator("main img, main i, main b, [data-toasts] img").evaluate_all(
