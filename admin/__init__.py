@@ -5,10 +5,10 @@
 
 from flask import Flask
 
-from admin import audit, limits, overview, people, tokens
+from admin import alerts, audit, limits, overview, people, tokens
 from admin.frame import blueprint
 
-PAGES = (overview, people, limits, tokens, audit)
+PAGES = (overview, alerts, people, limits, tokens, audit)
 
 
 def register(app: Flask) -> None:

@@ -137,7 +137,7 @@ def _shown(limit: Threshold) -> dict[str, Any]:
     return {
         "type": rule.type,
         "title": rule.title,
-        "measures": rule.measures,
+        "measures": limit.measures,
         "step": rule.step,
         "on": limit.on,
         "severity": limit.severity.value,

@@ -55,9 +55,10 @@ class Value:
 class Rule:
     """One type of alert.
 
-    `measures` completes "Speaks when …", `step` says what to do. The cause has to hold for `after_s` before anybody is
-    told, and to be gone for `quiet_s` before the alert is resolved. Unless somebody acknowledges it, the severity rises
-    by a step each `escalate_after_s` (0: never). `graph` names the metric whose history explains it.
+    `measures` completes "Comes when …" and names its values in braces; `step` says what to do. The cause has to hold
+    for `after_s` before anybody is told, and to be gone for `quiet_s` before the alert is resolved. Unless somebody
+    acknowledges it, the severity rises by a step each `escalate_after_s` (0: never). `graph` names the metric whose
+    history explains it.
     """
 
     type: str
@@ -79,7 +80,7 @@ _LISTED = (
     Rule(
         "database_trouble",
         "Database in trouble",
-        "the database refuses to write, or takes longer than this",
+        "the database refuses to write, or a small write takes longer than {write_ms} ms",
         "Look at the disk of the database and at its log. `./taskroom doctor` says what it finds. Whoever holds "
         "SQLite's lock for long (a backup tool, an editor) has to let go. Nothing is lost: tasks wait until it writes.",
         Severity.CRITICAL,
@@ -98,7 +99,7 @@ _LISTED = (
     Rule(
         "no_workers",
         "No workers",
-        "not one worker has been heard of",
+        "no worker has been heard of",
         "Start a worker (`./taskroom worker`), or look at the log of `serve` for why they end. Tasks wait until then.",
         Severity.HIGH,
         after_s=20,
@@ -107,7 +108,7 @@ _LISTED = (
     Rule(
         "worker_silent",
         "Worker silent",
-        "a worker with a task gives no sign of life for",
+        "a worker with a task gives no sign of life for {silent_s} s",
         "Look whether its host is up and not out of memory. Its task goes to another worker by itself when its lease "
         "has run out; a worker that wakes up too late is refused.",
         Severity.HIGH,
@@ -118,7 +119,7 @@ _LISTED = (
     Rule(
         "disk_low",
         "Disk low",
-        "less of the disk of DATA_DIR is free than",
+        "less than {free_percent} % of the disk of DATA_DIR is free",
         "Free some space, or move DATA_DIR to a larger disk. `clean_up` with fewer days removes old tasks, and scratch "
         "folders of ended tasks may go. On a full disk nothing is stored and tasks wait.",
         Severity.WARNING,
@@ -129,7 +130,7 @@ _LISTED = (
     Rule(
         "disk_filling",
         "Disk fills up",
-        "at the rate of the last half hour, the disk of DATA_DIR is full within",
+        "the disk of DATA_DIR is full within {hours} h, at the rate of the last half hour",
         "See what grows: logs, uploads, the database. Free space or stop what fills it before the disk is full.",
         Severity.WARNING,
         (Value("hours", "Full within", "h", 6, 1, 168),),
@@ -140,7 +141,7 @@ _LISTED = (
     Rule(
         "memory_low",
         "Memory low",
-        "less memory of the scheduler's machine is available than",
+        "less than {available_percent} % of the memory of the scheduler's machine is available",
         "See which process grows (the workers' page tells of ours), run fewer workers, or add memory. When none is "
         "left, the system ends processes, workers among them; their tasks are tried again.",
         Severity.HIGH,
@@ -151,7 +152,7 @@ _LISTED = (
     Rule(
         "loop_blocked",
         "Web process blocked",
-        "the loop of a web process was held for longer than",
+        "the loop of a web process is held for {blocked_ms} ms, or the process says nothing for 8 s",
         "Its log names who held the loop (“the loop was held for …”). Meanwhile all of its connections wait. A busy or "
         "stopped machine does this, too: compare the load.",
         Severity.WARNING,
@@ -161,7 +162,7 @@ _LISTED = (
     Rule(
         "queue_backup",
         "Queue backed up",
-        "tasks wait for longer than this, or more of them than this",
+        "a task waits for {wait_s} s, or {tasks} tasks wait",
         "Add workers, raise MAX_CONCURRENT_TASKS, or cancel what is not needed. See whether one person's tasks fill "
         "the queue, and whether workers live.",
         Severity.WARNING,
@@ -175,7 +176,7 @@ _LISTED = (
     Rule(
         "repeated_failures",
         "Repeated failures",
-        "of one job, so many tasks and so large a share of them fail within",
+        "{failures} tasks of one job fail within {window_min} min, and at least {share_percent} % of those that end",
         "Open the newest failed task: its error says what to do. Pause the job until the cause is gone, then retry.",
         Severity.WARNING,
         (
@@ -188,7 +189,7 @@ _LISTED = (
     Rule(
         "task_stalled",
         "Task stalled",
-        "a task has made no progress for far longer than it usually does, although its worker lives",
+        "a task makes no progress for far longer than usual, although its worker lives",
         "Read the end of its log. It may wait for something outside; cancel it if it will not go on.",
         Severity.INFO,
         after_s=30,

@@ -37,6 +37,11 @@ class Threshold:
     def __getitem__(self, name: str) -> int:
         return self.values[name]
 
+    @property
+    def measures(self) -> str:
+        """When it comes, with its values: completes "Comes when …"."""
+        return self.rule.measures.format_map({name: f"{value:,}" for name, value in self.values.items()})
+
 
 Thresholds = Mapping[str, Threshold]
 

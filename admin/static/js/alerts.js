@@ -1,0 +1,92 @@
+/**
+ * Alerts while somebody looks: rows that are shown change in place, new ones wait behind a link whose place is kept, and
+ * the page of one alert brings its parts in again. Fed by the dashboard room alone.
+ */
+import { find, findAll, setAttribute, setHidden, setIcon, setText } from "/static/js/hooks.js";
+import { live } from "/static/js/live.js";
+import { announcer } from "/static/js/page_announcer.js";
+import { swapRegions } from "/static/js/swap.js";
+
+const SOON_MS = 300;
+const LOOKS = { info: ["info", "quiet"], warning: ["silent", "warn"], high: ["high", "fail"], critical: ["critical", "fail"] };
+const LISTS = ["open-alerts", "alert-count", "alert-rows"];
+const PARTS = ["alert", "alert-acts", "alert-story"];
+const capital = (word) => word.charAt(0).toUpperCase() + word.slice(1);
+const page = document.querySelector("[data-alert-page]");
+const newer = new Map();
+let waits = false;
+
+function bringSoon(regions) {
+  if (waits) return;
+  waits = true;
+  live.timers.set(async () => {
+    waits = false;
+    await swapRegions(regions).catch(() => {}); // the next change tries again
+  }, SOON_MS);
+}
+
+function showRow(row, alert) {
+  const [icon, ink] = LOOKS[alert.severity] ?? LOOKS.info;
+  const severity = find(row, "alert-severity");
+  setAttribute(row, "data-state", alert.state);
+  setAttribute(severity, "class", `severity ink-${ink}`);
+  setIcon(severity, icon);
+  setText(find(severity, "alert-word"), capital(alert.severity));
+  setText(find(row, "alert-title"), alert.title);
+  setText(find(row, "alert-text"), alert.text);
+  setText(find(row, "alert-count"), alert.count.toLocaleString("en"));
+  setText(find(row, "alert-seen"), alert.count > 1 ? `, seen ${alert.count.toLocaleString("en")} times` : "");
+  const form = find(row, "alert-form");
+  setHidden(form, alert.state !== "active");
+  if (form) setHidden(find(row, "alert-standing"), alert.state === "active");
+  setText(find(row, "alert-standing"), capital(alert.state));
+}
+
+/** What is new may be more than one row of the same: without an id it is not stored yet, and has only its words. */
+function showNewer(alert) {
+  const link = document.querySelector("[data-alerts-newer]");
+  const key = alert.id ?? `${alert.type} ${alert.title}`;
+  if (alert.state === "resolved") newer.delete(key);
+  else newer.set(key, alert);
+  if (alert.id !== null) newer.delete(`${alert.type} ${alert.title}`);
+  const words = newer.size === 1 ? `New: ${[...newer.values()][0].title}` : `${newer.size} newer alerts, show them`;
+  setText(link, words);
+  setHidden(link, newer.size === 0);
+}
+
+function told({ alert }) {
+  const rows = alert.id === null ? [] : findAll(document, "alert").filter((row) => row.dataset.alert === String(alert.id));
+  for (const row of rows) showRow(row, alert);
+  if (page && page.dataset.alertPage === String(alert.id)) bringSoon(PARTS);
+  else if (!rows.length) {
+    if (alert.state === "active") announcer.polite.say(`New alert, ${alert.severity}: ${alert.title}.`, `alert ${alert.id}`);
+    showNewer(alert);
+  }
+  countOpen();
+}
+
+function countOpen() {
+  const count = document.querySelector("[data-open-alerts]");
+  if (!document.querySelector("[data-alerts]") || !count) return;
+  const open = findAll(document.querySelector("[data-alerts]"), "alert").filter((row) => row.dataset.state !== "resolved");
+  setText(count, String(open.length + newer.size || ""));
+}
+
+async function bringNewer(event) {
+  if (!event.target.closest("[data-alerts-newer]")) return;
+  event.preventDefault();
+  document.activeElement?.blur();
+  newer.clear();
+  await swapRegions(LISTS);
+}
+
+if (live) {
+  live.connection.on("admin_alert", told);
+  document.addEventListener("click", bringNewer);
+  let wasLive = true;
+  live.connection.onState(({ name }) => {
+    if (name === "live" && !wasLive) bringSoon(page ? PARTS : LISTS);
+    wasLive = name === "live";
+  });
+  if (document.querySelector("[data-joins]")) live.connection.onOpen(() => live.connection.request("join_admin_dashboard").catch(() => {}));
+}
