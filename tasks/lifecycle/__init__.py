@@ -19,6 +19,8 @@ from tasks.lifecycle.ending import (
 from tasks.lifecycle.record import event_data, final_event
 from tasks.lifecycle.removal import count_ended, ended_before, remove
 from tasks.lifecycle.submission import (
+    NO_CANCEL,
+    NO_RETRY,
     Submission,
     change_priority_within,
     initial_phases,
@@ -26,10 +28,13 @@ from tasks.lifecycle.submission import (
     request_cancel_within,
     submit,
     submit_within,
+    why_not_start,
 )
 
 __all__ = [
     "MAX_RESULTS_BYTES",
+    "NO_CANCEL",
+    "NO_RETRY",
     "Claim",
     "Failure",
     "Limits",
@@ -59,4 +64,5 @@ __all__ = [
     "retry_later",
     "submit",
     "submit_within",
+    "why_not_start",
 ]

@@ -125,20 +125,36 @@ def _refuse_without_right(submission: Submission, limits: PersonLimits) -> None:
 
 
 def _refuse_beyond_day(session: Session, identity: Identity, limits: PersonLimits) -> None:
-    """A day is one of UTC; every task that was made counts, whatever became of it."""
     if limits.tasks_per_day is None:
         return
     serialise(session)
+    if (refusal := _day_is_over(session, identity, limits.tasks_per_day)) is not None:
+        raise refusal
+
+
+def why_not_start(session: Session, identity: Identity) -> str:
+    """The sentence with which any task of this person would be refused now; empty where none would be."""
+    limits = limits_for(session, identity)
+    if limits.tasks_per_day is None:
+        return ""
+    if limits.tasks_per_day == 0:
+        return NO_TASKS
+    refusal = _day_is_over(session, identity, limits.tasks_per_day)
+    return refusal.message if refusal else ""
+
+
+def _day_is_over(session: Session, identity: Identity, tasks_per_day: int) -> RateLimited | None:
+    """A day is one of UTC; every task that was made counts, whatever became of it."""
     now = utc_now()
     today = now.replace(hour=0, minute=0, second=0, microsecond=0)
     made = select(func.count()).select_from(Task).where(Task.owner_id == identity.user_id, Task.created_at >= today)
-    if (session.scalar(made) or 0) < limits.tasks_per_day:
-        return
+    if (session.scalar(made) or 0) < tasks_per_day:
+        return None
     left_s = math.ceil((today + timedelta(days=1) - now).total_seconds())
     hours, minutes = divmod(-(-left_s // 60), 60)
     wait = f"{hours} h {minutes} min" if hours else f"{minutes} min"
-    tasks = "1 task" if limits.tasks_per_day == 1 else f"{limits.tasks_per_day:,} tasks"
-    raise RateLimited(
+    tasks = "1 task" if tasks_per_day == 1 else f"{tasks_per_day:,} tasks"
+    return RateLimited(
         f"Your limit is {tasks} a day, and you have started as many today. You can go on at 00:00 UTC, in {wait}.",
         retry_after_s=left_s,
     )
