@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Annotated, Any, TypeVar
 
 import orjson
@@ -41,6 +42,20 @@ def _without_nul(value: str) -> str:
     return value
 
 
+def _moment(value: object) -> object:
+    """With a zone: a time that each side understands differently would be a wrong answer."""
+    if not isinstance(value, str):
+        return value
+    try:
+        moment = datetime.fromisoformat(value)
+        if moment.tzinfo is None or not 1970 <= moment.year <= 9000:
+            raise ValueError
+        return moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise ValueError("Write a time as 2026-11-21T14:02:10Z") from None
+
+
+Moment = Annotated[datetime, BeforeValidator(_moment), Field(json_schema_extra={"format": "date-time"})]
 Whole = Annotated[int, BeforeValidator(_whole)]
 Truth = Annotated[bool, BeforeValidator(_truth)]
 NO_NUL = {"pattern": r"^[^\u0000]*$"}

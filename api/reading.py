@@ -6,9 +6,8 @@ SQL decides what a task is; the tail only makes its progress newer, and only whe
 from __future__ import annotations
 
 import re
-from bisect import bisect_left
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import func, select
@@ -95,21 +94,29 @@ def list_snapshots(
     return shown(session, identity, page.items), page.next_cursor
 
 
+def list_aside(
+    identity: Identity, filters: listing.Filters, cursor: str | None, limit: int, sort: listing.Sort
+) -> tuple[list[dict[str, Any]], str | None]:
+    """Like `list_snapshots`, sorted, for filters that may read many rows. Raises InvalidPayload.
+
+    SQLite answers in C, so it is waited for beside the loop.
+    """
+    analysis: Database = extensions.current().analysis
+
+    def read() -> listing.Page:
+        with analysis.read() as session:
+            return listing.list_tasks(session, identity, filters, cursor, limit, sort)
+
+    page = extensions.offload_read(read) if analysis.is_sqlite else read()
+    with database().read() as session:
+        return shown(session, identity, page.items), page.next_cursor
+
+
 def shown(session: Session, identity: Identity, tasks: Sequence[tuple[Task, str]]) -> list[dict[str, Any]]:
     """These tasks with their owners' names as snapshots, with the places in line and what the asker may do."""
-    line = _waiting_line(session) if any(task.state == State.QUEUED for task, _ in tasks) else []
+    line = store.waiting_line(session) if any(task.state == State.QUEUED for task, _ in tasks) else []
     limits = limits_for(session, identity)
-    return [_shown(task, owner, identity, limits, _place(task, line)) for task, owner in tasks]
-
-
-def _waiting_line(session: Session) -> list[tuple[int, datetime]]:
-    """The order of everything that waits: asked once for a whole list instead of for each task in it."""
-    query = select(Task.priority_rank, Task.queued_at).where(Task.state == State.QUEUED)
-    return sorted((rank, queued_at) for rank, queued_at in session.execute(query))
-
-
-def _place(task: Task, line: list[tuple[int, datetime]]) -> int | None:
-    return 1 + bisect_left(line, (task.priority_rank, task.queued_at)) if task.state == State.QUEUED else None
+    return [_shown(task, owner, identity, limits, store.place_in(line, task)) for task, owner in tasks]
 
 
 def recently_ended(session: Session, identity: Identity, count: int) -> list[dict[str, Any]]:

@@ -54,11 +54,20 @@ def start_task(call: Call) -> Reply:
 
 @operation("GET", "/tasks", summary="List tasks", tag="Tasks", answer=TaskPage, query=TaskFilters, refuses=(400,))
 def list_tasks(call: Call) -> dict[str, Any]:
-    """The tasks that you may see, newest first, as the database has them."""
+    """The tasks that you may see, as the database has them. A cursor goes on in the sorting that gave it out."""
     asked: TaskFilters = call.query
-    filters = listing.Filters(states=asked.state, kind=asked.kind or None, text=asked.q or None, mine=asked.mine)
-    with reading.database().read() as session:
-        items, cursor = reading.list_snapshots(session, call.identity, filters, asked.cursor or None, asked.limit)
+    filters = listing.Filters(
+        states=asked.state,
+        kind=asked.kind or None,
+        text=asked.q or None,
+        mine=asked.mine,
+        owner=asked.owner or None,
+        schedule_id=asked.schedule_id or None,
+        since=asked.from_,
+        until=asked.to,
+    )
+    sort = listing.Sort(asked.sort)
+    items, cursor = reading.list_aside(call.identity, filters, asked.cursor or None, asked.limit, sort)
     return {"items": items, "next_cursor": cursor}
 
 

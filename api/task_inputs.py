@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
-from api.parsing import Body, Cursor, Headers, Query, Text, Truth, Whole, Words
+from api.parsing import Body, Cursor, Headers, Moment, Query, Text, Truth, Whole, Words
 from api.task_shapes import Level, Priority, State, Visibility
 from tasks.listing import MAX_PAGE
 from tasks.service import MAX_KEY, MAX_REASON, MAX_TITLE
@@ -64,8 +64,15 @@ class TaskFilters(Query):
 
     state: list[State] = Field([], max_length=5, description="May be given several times.")
     kind: Words = Field("", max_length=100)
-    q: Words = Field("", description="Part of the title, or the beginning of the id.")
+    q: Words = Field("", description="Part of the title or of a parameter, or the beginning of the id.")
     mine: Truth = Field(False, description="Only your own tasks.")
+    owner: Words = Field("", max_length=64, description="Only tasks of the user of this name.")
+    schedule_id: Words = Field("", max_length=36, description="Only tasks that this schedule started.")
+    from_: Moment | None = Field(None, alias="from", description="Only tasks that were queued then or later.")
+    to: Moment | None = Field(None, description="Only tasks that were queued before that.")
+    sort: Literal["newest", "oldest", "ended", "longest"] = Field(
+        "newest", description="What comes first. `ended` and `longest` leave out tasks that have not ended."
+    )
     limit: Whole = Field(50, ge=1, le=MAX_PAGE)
     cursor: Cursor = Field("", description="`next_cursor` of the page before.")
 

@@ -5,15 +5,16 @@ Times come from here too, so that a page is true at one moment.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from flask import Flask, current_app
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+import extensions
 from accounts import Identity
 from config import Config
 from database import Database, rfc3339, utc_now
@@ -23,10 +24,13 @@ from pages import format as words
 from pages.listing import Found, ListAsked
 from pages.log_view import WINDOW, LogAsked
 from tasks import listing, queue_control, store
+from tasks.listing import Page
 from tasks.models import Task, TaskEvent
+from tasks.schedules import recipes
 from tasks.service import Tasks
 from tasks.states import State
 
+ReadT = TypeVar("ReadT")
 Snapshot = Mapping[str, Any]
 NEWEST_FAILED = 20
 LIVE_TAIL = "taskroom_pages_tail"
@@ -102,13 +106,44 @@ def log_lines(snapshot: Snapshot, asked: LogAsked) -> tuple[list[Mapping[str, An
         return list(store.last_log_lines(session, found, WINDOW)), None
 
 
+def reader_aside() -> Callable[[Callable[[Session], ReadT]], ReadT]:
+    """A function that reads in one transaction, and may be called after the request, too.
+
+    SQLite answers in C, so longer reads are waited for beside the loop; there is no app there.
+    """
+    analysis: Database = current_app.extensions["taskroom"].analysis
+
+    def read(ask: Callable[[Session], ReadT]) -> ReadT:
+        def answer() -> ReadT:
+            with analysis.read() as session:
+                return ask(session)
+
+        return extensions.offload_read(answer) if analysis.is_sqlite else answer()
+
+    return read
+
+
 def list_tasks(identity: Identity, asked: ListAsked, limit: int) -> Found:
-    """One page of the list, newest first, with how many match in all."""
-    filters = _filters(asked)
+    """One page of the list, with how many match in all."""
+    filters = asked.filters(utc_now())
+
+    def read(session: Session) -> tuple[Page, int, store.Line, queue_control.Control | None]:
+        page = listing.list_tasks(session, identity, filters, asked.cursor or None, limit, asked.order)
+        total = listing.count_tasks(session, identity, filters)
+        if not any(found.state == State.QUEUED for found, _ in page.items):
+            return page, total, [], None
+        return page, total, store.waiting_line(session), queue_control.read(session)
+
+    page, total, line, control = reader_aside()(read)
+    items = [_shown(found, owner, store.place_in(line, found), control) for found, owner in page.items]
+    return Found(items, page.next_cursor, total)
+
+
+def list_choices(identity: Identity) -> tuple[dict[str, str], list[str] | None]:
+    """What a list of tasks can be narrowed to: schedules by id, and for admins the owners."""
     with database().read() as session:
-        page = listing.list_tasks(session, identity, filters, asked.cursor or None, limit)
-        items = [snapshot_of(session, *each) for each in page.items]
-        return Found(items, page.next_cursor, listing.count_tasks(session, identity, filters))
+        schedules = recipes.names(session, identity)
+        return schedules, listing.owners(session) if identity.is_admin else None
 
 
 def last_runs(identity: Identity, kind: str, limit: int) -> list[Snapshot]:
@@ -175,17 +210,6 @@ def retry(identity: Identity, task_id: str, address: str | None = None) -> str:
     return str(_commands().retry(identity, task_id, address))
 
 
-def _filters(asked: ListAsked) -> listing.Filters:
-    since = utc_now().replace(hour=0, minute=0, second=0, microsecond=0) if asked.since == "today" else None
-    return listing.Filters(
-        states=(asked.state,) if asked.state else (),
-        kind=asked.kind or None,
-        text=asked.query or None,
-        mine=bool(asked.mine),
-        finished_since=since,
-    )
-
-
 def _failed_today(snapshots: Sequence[Snapshot]) -> list[Snapshot]:
     today = rfc3339(utc_now().replace(hour=0, minute=0, second=0, microsecond=0)) or ""
     return [each for each in snapshots if (each["finished_at"] or "") >= today]
@@ -193,10 +217,16 @@ def _failed_today(snapshots: Sequence[Snapshot]) -> list[Snapshot]:
 
 def snapshot_of(session: Session, found: Task, owner: str) -> dict[str, Any]:
     """The snapshot, with its place in line, dated by the worker's last sign of life when its lease has run out."""
-    snapshot = store.snapshot(found, owner)
-    snapshot["queue_position"] = store.queue_position(session, found)
+    control = None
     if found.state == State.QUEUED:
         control = session.info.get("control") or session.info.setdefault("control", queue_control.read(session))
+    return _shown(found, owner, store.queue_position(session, found), control)
+
+
+def _shown(found: Task, owner: str, position: int | None, control: queue_control.Control | None) -> dict[str, Any]:
+    snapshot = store.snapshot(found, owner)
+    snapshot["queue_position"] = position
+    if control is not None and found.state == State.QUEUED:
         snapshot["held"] = control.holds(found.kind)
     if found.state == State.RUNNING and found.lease_expires_at and found.lease_expires_at < utc_now():
         snapshot["timestamp"] = rfc3339(found.lease_expires_at - timedelta(seconds=config().lease_s))

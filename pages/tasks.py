@@ -1,4 +1,4 @@
-"""A task's page in every state, its tabs, and the list of tasks.
+"""A task's page in every state, and its tabs.
 
 A task that the person may not see answers exactly as an unknown one does: `NotFound`, which is the error page 404.
 """
@@ -15,10 +15,9 @@ from flask_login import current_user, login_required
 from pages import format as words
 from pages import reading
 from pages.details import param_facts
-from pages.listing import ListAsked, chips, count_words
 from pages.log_view import asked_log, log_view
 from pages.notifications import about_task
-from pages.outcome import in_a_row, outcome
+from pages.outcome import outcome
 from pages.progress import LABELS, LEFT_OUT_DETAILS, PhaseView, Snapshot, phase_views
 from pages.results import plain_results, result_templates, results_page, tab_items
 from pages.view import TaskView, task_view
@@ -27,29 +26,6 @@ from tasks.registry import all_jobs
 from tasks.states import ACTIVE
 
 blueprint = Blueprint("tasks", __name__)
-PAGE_SIZE = 50
-
-
-@blueprint.get("/tasks")
-@login_required
-def task_list() -> str:
-    """The tasks that this person may see, newest first, filtered by the address."""
-    asked = ListAsked.from_args(request.args)
-    found = reading.list_tasks(current_user.identity, asked, PAGE_SIZE)
-    now = reading.now()
-    titles = {job.kind: job.title for job in all_jobs()}
-    rows = [(task_view(task, now), in_a_row(task), titles.get(task["kind"], task["kind"])) for task in found.items]
-    return render_template(
-        "pages/task_list.html",
-        asked=asked,
-        rows=rows,
-        chips=chips(asked, titles),
-        identity=current_user.identity,
-        count_words=count_words(found, asked),
-        no_match_title=asked.no_match_title,
-        next_href=asked.href(cursor=found.next_cursor) if found.next_cursor else "",
-        newest_href=asked.href() if asked.cursor else "",
-    )
 
 
 @blueprint.get("/tasks/<uuid:task_id>")

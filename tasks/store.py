@@ -5,9 +5,10 @@ Loading a task *through* what the asker may see is the access check: there is no
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, bindparam, func, or_, select, true
@@ -127,6 +128,20 @@ def _by_state(session: Session, *conditions: ColumnElement[bool]) -> dict[str, i
 def waiting_tasks(session: Session) -> int:
     """How many tasks wait for a worker, whoever's they are."""
     return session.scalar(select(func.count()).select_from(Task).where(Task.state == State.QUEUED)) or 0
+
+
+Line = list[tuple[int, datetime]]
+
+
+def waiting_line(session: Session) -> Line:
+    """The order of everything that waits: asked once for a whole list instead of for each task in it."""
+    query = select(Task.priority_rank, Task.queued_at).where(Task.state == State.QUEUED)
+    return sorted((rank, queued_at) for rank, queued_at in session.execute(query))
+
+
+def place_in(line: Line, task: Task) -> int | None:
+    """The task's place in the line, from 1; None unless it waits."""
+    return 1 + bisect_left(line, (task.priority_rank, task.queued_at)) if task.state == State.QUEUED else None
 
 
 def queue_position(session: Session, task: Task) -> int | None:

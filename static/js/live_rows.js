@@ -17,9 +17,12 @@ export class LiveRows {
   #newer = new Set();
   #paint = () => this.#paintAll();
 
-  /** `regions` are the parts of the page that are fetched again when the reader asks for newer rows. */
-  constructor(root, { regions, known }) {
-    Object.assign(this, { root, regions, known });
+  /**
+   * `regions` are the parts of the page that are fetched again when the reader asks for newer rows; `belongs(update)`
+   * says whether a task that is not shown is one of them.
+   */
+  constructor(root, { regions, known, belongs = () => true }) {
+    Object.assign(this, { root, regions, known, belongs });
     this.#follow();
     live.connection.on("task_update", (update) => this.#updated(update?.data ?? {}));
     live.connection.onState(() => paintSoon(this.#paint));
@@ -47,8 +50,9 @@ export class LiveRows {
     }
   }
 
-  #updated({ task_id: taskId }) {
-    if (!taskId || this.known.has(taskId)) return;
+  #updated(update) {
+    const { task_id: taskId } = update;
+    if (!taskId || this.known.has(taskId) || !this.belongs(update)) return;
     this.#newer.add(taskId);
     const link = find(this.root, "newer");
     setText(link && (find(link, "newer-text") ?? link), `${plural(this.#newer.size, "newer task")}, show ${this.#newer.size === 1 ? "it" : "them"}`);

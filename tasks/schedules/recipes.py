@@ -315,6 +315,12 @@ def coming(session: Session, identity: Identity, count: int) -> list[Schedule]:
     return list(session.scalars(query.order_by(Schedule.next_run_at, Schedule.id).limit(count)))
 
 
+def names(session: Session, identity: Identity, limit: int = 100) -> dict[str, str]:
+    """The visible schedules by id, with their names: what a list of tasks can be narrowed to."""
+    query = select(Schedule.id, Schedule.name).where(visible_to(identity)).order_by(Schedule.name).limit(limit)
+    return {schedule_id: name for schedule_id, name in session.execute(query)}  # noqa: C416  # Rows are no pairs
+
+
 def counts(session: Session, identity: Identity) -> tuple[int, int, datetime | None]:
     """How many schedules this person sees, how many of them are active, and when the next of these comes due."""
     active = Schedule.active.is_(True)

@@ -276,3 +276,47 @@ def test_a_job_that_only_admins_may_start_is_forbidden(ada: Caller, admin: Calle
     unknown = ada.post("/tasks", {"kind": f"no-{uuid.uuid4()}"})
     assert unknown.status_code == 404
     assert "test_count" in unknown.json["error"]["message"]
+
+
+@pytest.mark.req("G6")
+def test_the_list_is_narrowed_by_owner_schedule_and_time_and_sorted(any_room: Room) -> None:
+    ada, admin = any_room.person("ada"), any_room.person("root", role="admin")
+    first, second = ada.start(params={"number": 7, "name": "größe"}), admin.start()
+    schedule = str(uuid.uuid4())
+    with any_room.database.write() as session:
+        session.get_one(Task, first).schedule_id = schedule
+    made = ada.get(f"/tasks/{first}").json["created_at"]
+
+    def found(**query: str) -> list[str]:
+        answer = admin.get("/tasks", query_string=query)
+        assert answer.status_code == 200, answer.text
+        return [item["task_id"] for item in answer.json["items"]]
+
+    assert found(owner="ADA") == found(schedule_id=schedule) == found(q="größe") == [first]
+    assert found(owner="nobody") == found(to=made) == []
+    assert found(**{"from": made, "sort": "oldest"}) == [first, second]
+    assert found(sort="longest") == []
+    any_room.complete(first)
+    assert found(sort="ended") == found(sort="longest") == [first]
+    assert [item["task_id"] for item in ada.get("/tasks?owner=root").json["items"]] == []
+
+
+@pytest.mark.req("D5")
+@pytest.mark.parametrize(
+    "query", ["from=yesterday", "from=2026-11-21T14:02:10", "to=9999-12-31T23:59:59-14:00", "sort=x", "owner=%00"]
+)
+def test_a_filter_that_is_none_is_named(ada: Caller, query: str) -> None:
+    answer = ada.get(f"/tasks?{query}")
+    assert answer.status_code == 422
+    assert query.partition("=")[0] in answer.json["error"]["details"]["fields"]
+
+
+@pytest.mark.req("D5", "G6")
+def test_a_cursor_of_another_sorting_is_refused_or_goes_on_but_never_fails(ada: Caller) -> None:
+    for _ in range(3):
+        ada.start()
+    cursor = ada.get("/tasks?limit=1").json["next_cursor"]
+    for sort, status in (("oldest", 200), ("ended", 200), ("longest", 400)):
+        assert ada.get(f"/tasks?limit=1&sort={sort}&cursor={cursor}").status_code == status
+    for wrong in ("x", "1_", "_x", "9" * 40 + "_x", "0001-01-01T00:00:00+23:00_x"):
+        assert ada.get("/tasks", query_string={"cursor": wrong}).status_code == 400

@@ -194,6 +194,7 @@ def build(config: Config, database: Database) -> House:
     app.extensions["taskroom"] = SimpleNamespace(
         config=config,
         database=database,
+        analysis=database,
         redis=client,
         tasks=Tasks(config, database, announcer, queue),
         sharing=Sharing(database, config),

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import json
+import uuid
 from datetime import timedelta
 
 import pytest
 
 from database import utc_now
-from pages import tasks as task_pages
+from pages import task_list as task_pages
 from tests.pages.html_checks import Page, faults
 from tests.pages.task_app import KIND, House
 
@@ -63,7 +67,18 @@ def test_pages_follow_one_another_without_a_gap_or_a_double(house: House, monkey
 
 
 @pytest.mark.req("D5")
-@pytest.mark.parametrize("query", ["?state=%00", "?since=ever", "?q=" + "x" * 5000, "?kind=%27%22%3E", "?mine=2"])
+@pytest.mark.parametrize(
+    "query",
+    [
+        "?state=%00",
+        "?since=ever",
+        "?q=" + "x" * 5000,
+        "?kind=%27%22%3E",
+        "?mine=2&sort=x&schedule=y",
+        "?from=0000-13-99&to=9999-12-31&since=x",
+        "?owner=%00&sort=longest&q=%25_%5C",
+    ],
+)
 def test_nonsense_in_the_address_does_no_harm(house: House, query: str) -> None:
     listed(house, query)
 
@@ -92,3 +107,80 @@ def test_a_row_shows_the_bar_while_it_runs_and_the_result_afterwards(house: Hous
     assert "3 files scanned, 12 nodes" in text
     assert page.words_of("percent") == "61.4 %"
     assert page.find("svg", data_bar="")[0]["class"] == "bar thin"
+
+
+@pytest.mark.req("G6")
+def test_a_list_is_narrowed_by_owner_schedule_days_and_parameters(house: House) -> None:
+    schedule = str(uuid.uuid4())
+    old = house.task("completed", owner="eve", created_at=utc_now() - timedelta(days=10))
+    planned = house.task("running", owner="ben", schedule_id=schedule, params={"folder": "/srv/größe", "mode": "exact"})
+    day = (utc_now() - timedelta(days=10)).strftime("%Y-%m-%d")
+    for query, found in (
+        ("?owner=eve", [old]),
+        ("?owner=EVE", [old]),
+        ("?owner=nobody", []),
+        (f"?schedule={schedule}", [planned]),
+        (f"?from={day}&to={day}", [old]),
+        (f"?to={day}", [old]),
+        ("?since=24h", [planned]),
+        ("?since=30d&state=completed", [old]),
+        ("?q=exact", [planned]),
+        ("?q=größe", [planned]),
+        ("?q=100%25", []),
+        ("?sort=oldest", [old, planned]),
+        ("?sort=longest", [old]),
+    ):
+        assert ids(listed(house, query, "ada")) == found, query
+    page = listed(house, f"?owner=eve&from={day}&sort=oldest&q=probe", "ada")
+    clear = {link["href"] for link in page.find("a", class_="filter on")}
+    rest = "q=probe&sort=oldest"
+    assert clear == {f"/tasks?from={day}&{rest}", f"/tasks?owner=eve&{rest}"}
+
+
+@pytest.mark.req("G6", "D2")
+def test_owners_are_suggested_to_admins_alone_and_nobody_finds_what_they_may_not_see(house: House) -> None:
+    house.task("running", owner="eve")
+    assert "?owner=eve" in house.get("/tasks", "ada").text
+    assert "?owner=" not in house.get("/tasks", "ben").text
+    assert ids(listed(house, "?owner=eve")) == []
+    assert ids(listed(house, "?owner=eve", "eve")) != []
+
+
+@pytest.mark.req("G6")
+@pytest.mark.parametrize("sort", ["", "oldest", "ended", "longest"])
+def test_pages_of_every_sorting_hold_each_task_once_while_new_ones_arrive(
+    house: House, monkeypatch: pytest.MonkeyPatch, sort: str
+) -> None:
+    monkeypatch.setattr(task_pages, "PAGE_SIZE", 3)
+    moment = utc_now() - timedelta(days=1)
+    same = {"created_at": moment, "finished_at": moment, "duration_ms": 5000}
+    made = {house.task("completed", visibility="everyone" if n % 2 else "private", **same) for n in range(8)}
+    made |= {house.task("completed", owner="eve", visibility="everyone", **same) for _ in range(3)}
+    seen, query = [], f"?sort={sort}"
+    while query:
+        page = listed(house, query)
+        seen += ids(page)
+        house.task("completed", duration_ms=9_000_000)
+        query = "".join(link["href"].removeprefix("/tasks") for link in page.find("a", rel="next"))
+    assert len(seen) == len(set(seen))
+    assert set(seen) >= made
+
+
+@pytest.mark.req("B15", "G6")
+def test_what_is_filtered_can_be_downloaded_whole_and_no_cell_is_a_formula(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(task_pages, "EXPORTED_AT_ONCE", 2)
+    made = [house.task("failed", title="=1+1", error="It broke.") for _ in range(5)]
+    house.task("running")
+    house.task("failed", owner="eve")
+    answer = house.get("/tasks/export.csv?state=failed")
+    rows = list(csv.DictReader(io.StringIO(answer.data.decode("utf-8-sig"))))
+    assert {row["task_id"] for row in rows} == set(made)
+    assert {(row["title"], row["outcome"], row["owner"]) for row in rows} == {("'=1+1", "It broke.", "ben")}
+    assert "attachment" in answer.headers["Content-Disposition"]
+    document = json.loads(house.get("/tasks/export.json?state=failed&sort=oldest").data)
+    assert {item["task_id"] for item in document["items"]} == set(made)
+    assert document["filters"] == {"state": "failed"}
+    assert json.loads(house.get("/tasks/export.json?q=nothing").data)["items"] == []
+    assert house.get("/tasks/export.csv", None).status_code in (302, 401)
