@@ -223,6 +223,7 @@ def _selected(asked: BulkAction, as_of: datetime) -> tuple[list[str], int]:
 def _filters(asked: JobFilters | Selection | None) -> job_list.JobFilters:
     assert asked is not None
     return job_list.JobFilters(
+        ids=asked.id if isinstance(asked, JobFilters) else (),
         states=asked.state,
         kind=asked.kind or None,
         owner=asked.owner or None,

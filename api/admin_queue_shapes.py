@@ -20,6 +20,7 @@ REASON = "Why; it is kept in the audit log and shown to those whom it concerns."
 class JobFilters(Query):
     """What the list of all tasks is narrowed to; every filter that is set must fit."""
 
+    id: list[Words] = Field([], max_length=50, description="Only these; may be given several times.")
     state: list[State] = Field([], max_length=5, description="May be given several times.")
     kind: Words = Field("", max_length=100)
     owner: Words = Field("", max_length=64, description="A user name.")

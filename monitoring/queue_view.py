@@ -6,14 +6,14 @@ SQL decides what waits; the workers tell of themselves over Redis, and without R
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 import redis
 from redis.exceptions import RedisError
-from sqlalchemy import Row, case, func, select
+from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
 from accounts import User
@@ -149,7 +149,7 @@ class QueueView:
             for task, owner in session.execute(query)
         ]
 
-    def _with_tasks(self, known: list[dict[str, Any]], held: list[Row[Any]]) -> list[dict[str, Any]]:
+    def _with_tasks(self, known: list[dict[str, Any]], held: Iterable[Any]) -> list[dict[str, Any]]:
         """The workers with the task that each holds, and whoever holds one and was never heard of."""
         lease = timedelta(seconds=self._config.lease_s)
         by_worker = {

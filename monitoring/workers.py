@@ -26,6 +26,7 @@ SILENT_AFTER_S = 10.0
 """three beats and a little"""
 REMEMBERED_FOR = timedelta(minutes=10)
 ORDER_KEPT_S = 24 * 3600
+ORDER = {"silent": 1, "stopped": 2}
 
 
 class WorkerPresence:
@@ -97,7 +98,7 @@ class Use:
 
 
 def workers(client: redis.Redis, prefix: str, now: datetime) -> list[dict[str, Any]]:
-    """The workers that live, and those that went or fell silent in the last ten minutes, by name.
+    """The workers that live by name, then those that fell silent or stopped in the last ten minutes.
 
     Each `{name, host, pid, started_at, seen_at, state, task_id, memory_bytes, cpu_percent, wants_drain}`; `state` is
     `idle`, `running`, `draining`, `silent` or `stopped`. Raises RedisError.
@@ -114,6 +115,7 @@ def workers(client: redis.Redis, prefix: str, now: datetime) -> list[dict[str, A
         if about["state"] != "stopped" and (name not in living or age_s > SILENT_AFTER_S):
             about["state"] = "silent"
         kept.append({"memory_bytes": None, "cpu_percent": None, **about})
+    kept.sort(key=lambda each: ORDER.get(each["state"], 0))
     if gone:
         client.hdel(_known(prefix), *gone)
     asked = client.mget([_order(prefix, each["name"]) for each in kept]) if kept else []

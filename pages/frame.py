@@ -14,6 +14,7 @@ from database import DatabaseBusy
 from pages import format as words
 from pages import house
 from pages.log_view import breakable
+from pages.view import task_view
 from tasks.notices import inbox
 
 blueprint = Blueprint("frame", __name__)
@@ -47,6 +48,7 @@ def prepare(app: Flask) -> None:
         breakable=breakable,
         limit=words.limit,
     )
+    app.jinja_env.globals["task_view"] = task_view
     app.context_processor(_frame)
 
 

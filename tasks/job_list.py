@@ -40,6 +40,7 @@ SORTS: dict[str, Sorted] = {
 class JobFilters:
     """What the list is narrowed to; None and empty mean no limit. `as_of` leaves out what was made after that."""
 
+    ids: Sequence[str] = ()
     states: Sequence[str] = ()
     kind: str | None = None
     owner: str | None = None
@@ -52,8 +53,9 @@ class JobFilters:
     def conditions(self, now: datetime) -> list[ColumnElement[bool]]:
         """As SQL, for statements on Task joined with its owner, User."""
         found: list[ColumnElement[bool]] = []
-        if self.states:
-            found.append(Task.state.in_(self.states))
+        for listed, those in ((Task.id, self.ids), (Task.state, self.states)):
+            if those:
+                found.append(listed.in_(those))
         for column, value in ((Task.kind, self.kind), (Task.priority, self.priority)):
             if value:
                 found.append(column == value)
