@@ -5,10 +5,10 @@
 
 from flask import Flask
 
-from admin import alerts, audit, limits, overview, people, tokens
+from admin import alerts, audit, jobs, limits, overview, people, queue, tokens
 from admin.frame import blueprint
 
-PAGES = (overview, alerts, people, limits, tokens, audit)
+PAGES = (overview, jobs, queue, alerts, people, limits, tokens, audit)
 
 
 def register(app: Flask) -> None:
