@@ -11,9 +11,11 @@ from werkzeug.wrappers import Response
 import extensions
 from admin import alert_words as words
 from admin import asked
+from admin.alert_graphs import graph_of
 from admin.frame import blueprint
 from database import utc_now
 from delivery.event_log import EventLog
+from monitoring import samples
 from monitoring.alerts import people, store, thresholds
 from monitoring.alerts.models import Alert
 from monitoring.alerts.rules import RULES, Severity
@@ -117,6 +119,7 @@ def _alert_page(alert_id: int, error: TaskroomError | None = None) -> str:
     with asked.database().read() as session:
         found = store.find(session, alert_id)
         story = [words.event_row(each, now) for each in store.happened(session, alert_id)]
+        limit = thresholds.thresholds(session).get(found.type)
     rule = RULES.get(found.type)
     return render_template(
         "admin/alert.html",
@@ -126,6 +129,7 @@ def _alert_page(alert_id: int, error: TaskroomError | None = None) -> str:
         facts=found.facts,
         task_id=found.task_id,
         story=story,
+        graph=graph_of(found, limit, samples.newest(asked.database()), now),
         error=error,
         max_note=people.MAX_NOTE,
     )

@@ -57,8 +57,7 @@ class Rule:
 
     `measures` completes "Comes when …" and names its values in braces; `step` says what to do. The cause has to hold
     for `after_s` before anybody is told, and to be gone for `quiet_s` before the alert is resolved. Unless somebody
-    acknowledges it, the severity rises by a step each `escalate_after_s` (0: never). `graph` names the metric whose
-    history explains it.
+    acknowledges it, the severity rises by a step each `escalate_after_s` (0: never).
     """
 
     type: str
@@ -70,7 +69,6 @@ class Rule:
     after_s: int = 0
     escalate_after_s: int = 900
     quiet_s: float = QUIET_S
-    graph: str | None = None
 
 
 AFTER = Value("after_s", "Tell after", "s", 0, 0, 3600)
@@ -103,7 +101,6 @@ _LISTED = (
         "Start a worker (`./taskroom worker`), or look at the log of `serve` for why they end. Tasks wait until then.",
         Severity.HIGH,
         after_s=20,
-        graph="workers",
     ),
     Rule(
         "worker_silent",
@@ -114,7 +111,6 @@ _LISTED = (
         Severity.HIGH,
         (Value("silent_s", "No sign of life for", "s", 8, 4, 600),),
         quiet_s=60.0,
-        graph="workers",
     ),
     Rule(
         "disk_low",
@@ -125,7 +121,6 @@ _LISTED = (
         Severity.WARNING,
         (Value("free_percent", "Free is less than", "%", 10, 1, 90),),
         after_s=10,
-        graph="disk_free",
     ),
     Rule(
         "disk_filling",
@@ -136,7 +131,6 @@ _LISTED = (
         (Value("hours", "Full within", "h", 6, 1, 168),),
         after_s=300,
         quiet_s=300.0,
-        graph="disk_free",
     ),
     Rule(
         "memory_low",
@@ -147,7 +141,6 @@ _LISTED = (
         Severity.HIGH,
         (Value("available_percent", "Available is less than", "%", 5, 1, 90),),
         after_s=20,
-        graph="memory_percent",
     ),
     Rule(
         "loop_blocked",
@@ -157,7 +150,6 @@ _LISTED = (
         "stopped machine does this, too: compare the load.",
         Severity.WARNING,
         (Value("blocked_ms", "Held for", "ms", 1000, 100, 20_000),),
-        graph="loop_delay_max_ms",
     ),
     Rule(
         "queue_backup",
@@ -171,7 +163,6 @@ _LISTED = (
             Value("tasks", "Tasks that wait", "tasks", 100, 1, 100_000),
         ),
         after_s=10,
-        graph="queued_jobs",
     ),
     Rule(
         "repeated_failures",
@@ -184,7 +175,6 @@ _LISTED = (
             Value("share_percent", "Of all that ended, at least", "%", 50, 0, 100),
             Value("window_min", "Within", "min", 60, 1, 1440),
         ),
-        graph="failed_jobs",
     ),
     Rule(
         "task_stalled",
