@@ -10,6 +10,7 @@ from urllib.parse import quote
 import orjson
 
 from accounts import AuditEntry
+from accounts.limits import SETTINGS
 from tasks import words
 
 ACTION_WORDS = {
@@ -73,7 +74,7 @@ def entry_view(entry: AuditEntry, now: datetime, titles: Mapping[str, str] | Non
         "is_person": entry.actor_id is not None,
         "did": action_words(entry.action),
         "action": entry.action,
-        "to": (titles or {}).get(entry.subject) or name or entry.subject,
+        "to": (titles or {}).get(entry.subject) or _setting_words(entry.subject) or name or entry.subject,
         "subject": entry.subject,
         "kind": kind if name else "",
         "href": PLACES[kind].format(quote(name, safe="")) if kind in PLACES and name else "",
@@ -82,6 +83,12 @@ def entry_view(entry: AuditEntry, now: datetime, titles: Mapping[str, str] | Non
         "request_id": entry.request_id or "",
         "changes": changes(entry.before or {}, entry.after or {}),
     }
+
+
+def _setting_words(subject: str) -> str:
+    """ "Default of tasks a day" for the setting of a limit; nothing for other things."""
+    field = FIELD_WORDS.get(subject.removeprefix(f"setting:{SETTINGS}"), "")
+    return f"Default of “{field}”" if field and subject.startswith(f"setting:{SETTINGS}") else ""
 
 
 def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[dict[str, Any]]:

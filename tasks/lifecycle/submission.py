@@ -115,7 +115,7 @@ def _refuse_busy_resource(session: Session, submission: Submission) -> None:
 def _refuse_without_right(submission: Submission, limits: PersonLimits) -> None:
     if submission.retry_of and not limits.may_retry:
         raise Forbidden(NO_RETRY)
-    if not limits.allows_priority(submission.priority):
+    if not limits.allows_priority(_priority(submission, limits)):
         raise Forbidden(
             f"You may start tasks up to the priority {limits.highest_priority}, not {submission.priority}. "
             "Choose another, or ask an admin."
@@ -160,6 +160,12 @@ def _day_is_over(session: Session, identity: Identity, tasks_per_day: int) -> Ra
     )
 
 
+def _priority(submission: Submission, limits: PersonLimits) -> Priority:
+    """Normal is what nobody has chosen: for somebody who may use only low it is that."""
+    is_usual = submission.priority == Priority.NORMAL and not limits.allows_priority(Priority.NORMAL)
+    return Priority.LOW if is_usual else submission.priority
+
+
 def _timeout_s(submission: Submission, limits: PersonLimits) -> float | None:
     """The shorter of the job's and the person's; it stays the task's, whatever becomes of the limit."""
     known = [each for each in (submission.timeout_s or submission.job.timeout_s, limits.timeout_s) if each]
@@ -167,7 +173,7 @@ def _timeout_s(submission: Submission, limits: PersonLimits) -> float | None:
 
 
 def _new_task(identity: Identity, submission: Submission, limits: PersonLimits) -> Task:
-    now = utc_now()
+    now, priority = utc_now(), _priority(submission, limits)
     job = submission.job
     return Task(
         id=str(uuid.uuid4()),
@@ -176,8 +182,8 @@ def _new_task(identity: Identity, submission: Submission, limits: PersonLimits) 
         params=submission.params,
         owner_id=identity.user_id,
         visibility=submission.visibility,
-        priority=submission.priority,
-        priority_rank=submission.priority.rank,
+        priority=priority,
+        priority_rank=priority.rank,
         resource=submission.resource,
         idempotency_key=submission.idempotency_key,
         retry_of=submission.retry_of,

@@ -190,6 +190,10 @@ def test_a_priority_above_the_limit_is_refused_and_an_admins_is_not(core: Core) 
     assert core.submit(identity=root, priority=Priority.URGENT)
     limit(core, core.me.user_id, highest_priority="urgent")
     assert core.submit(priority=Priority.URGENT)
+    limit(core, core.me.user_id, highest_priority="low")
+    assert core.task(core.submit()).priority == "low", "nobody has chosen normal"
+    with pytest.raises(Forbidden, match="not high"):
+        core.submit(priority=Priority.HIGH)
 
 
 @pytest.mark.req("C3", "C9", "H8")

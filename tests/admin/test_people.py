@@ -125,7 +125,7 @@ def test_the_defaults_have_an_address_and_a_history(desk: Desk) -> None:
         == 303
     )
     text = desk.text("/admin/people/defaults")
-    assert "Tasks per day: none 20 root" in text
+    assert "“Tasks a day”: none 20 root" in text
     assert "“busy week”" in text
     assert limits(desk, ada)["tasks_per_day"] == 20
     assert "default 20, 0 today" in desk.text(f"/admin/people/{ada}")
