@@ -31,6 +31,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("tasks.watch",),
     ("tasks.runner", "jobs"),
     ("delivery",),
+    ("monitoring.alerts.store", "monitoring.alerts.models", "monitoring.alerts.rules"),  # the clean-up removes old ones
     ("tasks",),
     ("accounts.limits",),
     ("server_settings",),

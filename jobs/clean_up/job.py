@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from accounts import purge_ended
 from database import rfc3339, utc_now
+from monitoring.alerts.store import remove_resolved
 from tasks.context import JobContext
 from tasks.errors import NotFound
 from tasks.lifecycle import count_ended, ended_before, remove
@@ -46,8 +47,9 @@ class CleanUpParams(BaseModel):
     verb="Start the clean-up",
     params=CleanUpParams,
     phases=(
-        Phase("tasks", "Remove old tasks", 8),
+        Phase("tasks", "Remove old tasks", 7),
         Phase("notifications", "Remove old notifications", 1),
+        Phase("alerts", "Remove old alerts", 1),
         Phase("logins", "Remove ended logins", 1),
     ),
     retry=RetryPolicy(max_attempts=3, backoff_s=30),
@@ -68,16 +70,20 @@ def clean_up(ctx: JobContext, params: CleanUpParams) -> dict[str, Any]:
             ctx.advance(len(ids), step=kind, tasks_removed=removed.total())
     ctx.phase("notifications")
     notifications = remove_read(ctx.database, before)
+    ctx.phase("alerts")
+    alerts = remove_resolved(ctx.database, before)
     ctx.phase("logins")
     logins = purge_ended(ctx.database)
     for kind, number in sorted(removed.items()):
         ctx.log(f"{number:,} of {kind} removed")
     ctx.log(f"{notifications:,} read notifications removed")
+    ctx.log(f"{alerts:,} resolved alerts removed")
     return {
         "tasks_removed": removed.total(),
         "tasks_by_kind": dict(removed),
         "left_behind_removed": left,
         "notifications_removed": notifications,
+        "alerts_removed": alerts,
         "logins_removed": logins,
         "before": rfc3339(before),
     }

@@ -12,6 +12,7 @@ from config import Config
 from database import Database, utc_now
 from jobs.clean_up.job import BATCH, CleanUpParams, clean_up
 from jobs.code_scan.models import CodeScan
+from monitoring.alerts.models import Alert
 from tasks.journal import Line, append_lines
 from tasks.models import Artifact, LogLine, Task, TaskAttempt, TaskEvent
 from tasks.notices import Notice, Notification, notify
@@ -93,3 +94,16 @@ def test_old_notifications_that_were_read_go_and_unread_ones_stay(core: Core, co
     with core.database.read() as session:
         left = session.scalars(select(Notification.title).order_by(Notification.id)).all()
     assert left == ["Alert 1", "Alert 2", "Alert 3"]
+
+
+@pytest.mark.req("H4")
+def test_old_alerts_that_are_over_go_and_open_ones_stay(core: Core, config: Config) -> None:
+    long_ago, now = utc_now() - timedelta(days=91), utc_now()
+    for subject, resolved_at in (("old", long_ago), ("recent", now), ("open", None)):
+        words = {"title": subject, "text": "", "severity": "info", "state": "resolved" if resolved_at else "active"}
+        with core.database.write() as session:
+            moments = {"first_at": long_ago, "last_at": long_ago, "resolved_at": resolved_at}
+            session.add(Alert(type="disk_low", subject=subject, count=1, facts=[], **words, **moments))
+    assert clean_up(Recorder(config, core.database), CleanUpParams())["alerts_removed"] == 1
+    with core.database.read() as session:
+        assert session.scalars(select(Alert.subject).order_by(Alert.id)).all() == ["recent", "open"]
