@@ -53,6 +53,7 @@ from delivery.server_status import SWEEP_S as STATUS_S
 from delivery.server_status import ServerStatus
 from delivery.sockets import Sockets
 from delivery.subscriber import Subscriber
+from delivery.test_trace import TestTrace
 from delivery.visitors import Visitors
 from door import Door, refuse, watched
 from extensions import offload_read, on_revocation, socketio
@@ -119,6 +120,7 @@ class Taskroom:
     roll_call: RollCall
     status: ServerStatus
     queue_view: QueueView
+    test_trace: TestTrace
     door: Door | None = None
     loop_watch: LoopWatch | None = None
 
@@ -228,6 +230,7 @@ def put_together(config: Config, refusals: Refusals) -> Taskroom:
     dashboard = AdminDashboardWebSocket(socketio, sockets, rooms, event_log, metrics.now)
     roll_call = RollCall(client, config.redis_prefix, event_log, presence.name, sockets, rooms)
     dispatch.obey = roll_call.obey
+    dashboard.trace = dispatch.trace
     dispatch.serve(rooms, sockets, dashboard.receive, status.look)
     handler.register()
     dashboard.register()
@@ -263,6 +266,7 @@ def put_together(config: Config, refusals: Refusals) -> Taskroom:
         roll_call,
         status,
         QueueView(config, database, client),
+        dispatch.trace,
     )
     return room
 

@@ -25,6 +25,7 @@ from delivery.notices import Notices
 from delivery.rooms import Rooms
 from delivery.server_status import ServerStatus
 from delivery.sockets import LOGIN_ENDED, Connected, Sockets
+from delivery.test_trace import TestTrace
 from delivery.visitors import Visitors
 from tasks import events, store
 from tasks.errors import Forbidden, RateLimited
@@ -194,6 +195,9 @@ class WebSocketProgressHandler(Namespace):
 class AdminDashboardWebSocket(Requests):
     """The dashboard room: job updates, metrics and alerts, for admins only."""
 
+    trace: TestTrace
+    """of what passed through this process; to be set before anybody connects"""
+
     def __init__(
         self,
         socketio: SocketIO,
@@ -214,6 +218,7 @@ class AdminDashboardWebSocket(Requests):
         """Take the dashboard room's events."""
         self._on("join_admin_dashboard", self.join_admin_dashboard, None)
         self._on("leave_admin_dashboard", self.leave_admin_dashboard, None)
+        self._on("acknowledge_test", self.acknowledge_test, TaskPayload)
 
     def join_admin_dashboard(self, connected: Connected) -> dict[str, Any]:
         """Receive the dashboard's events; the first metrics come at once."""
@@ -225,6 +230,13 @@ class AdminDashboardWebSocket(Requests):
             self._rooms.subscriber.subscribe(self._log.admin_channel)
         self._sockets.send(connected.sid, self._metrics_packet(self._newest()))
         return {}
+
+    def acknowledge_test(self, connected: Connected, payload: TaskPayload) -> dict[str, Any]:
+        """A test notification has come: how long the way from here to the browser and back took. Nulls for none."""
+        if not connected.identity.is_admin:
+            raise Forbidden("Test notifications are for admins.")
+        passing = self.trace.answered(payload.task_id)
+        return {"task_id": payload.task_id, "round_trip_ms": passing.round_trip_ms if passing else None}
 
     def leave_admin_dashboard(self, connected: Connected) -> dict[str, Any]:
         """Stop receiving the dashboard's events."""

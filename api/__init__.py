@@ -32,6 +32,7 @@ from api import (
     share_calls,
     statistics_calls,
     task_calls,
+    test_notification_calls,
     trace_calls,
 )
 
@@ -57,6 +58,7 @@ CALLS = (
     admin_queue_calls,
     admin_people_calls,
     admin_operations_calls,
+    test_notification_calls,
 )
 
 

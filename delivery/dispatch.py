@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +16,7 @@ from delivery.rooms import Rooms
 from delivery.orders import is_about_sockets
 from delivery.server_status import CHANGED
 from delivery.sockets import Sockets
+from delivery.test_trace import TestTrace
 
 
 class Dispatch:
@@ -28,6 +30,7 @@ class Dispatch:
     """does what other processes order about sockets (`roll_call`); to be set before the subscriber runs"""
 
     def __init__(self, prefix: str, event_log: EventLog, published: Published) -> None:
+        self.trace = TestTrace()
         self._published = published
         self._task_prefix = f"{prefix}task:"
         self._user_prefix = f"{prefix}user:"
@@ -47,8 +50,9 @@ class Dispatch:
     def _take(self, channel: str, payload: bytes) -> None:
         if channel.startswith(self._user_prefix):
             user_id = int(channel.removeprefix(self._user_prefix))
+            came_at_s = time.time()
             if self._published.is_feed(payload, USER_FEED, user_id):
-                self._sockets.to_user(user_id, payload.decode())
+                self._sockets.to_user(user_id, self.trace.stamp(payload, came_at_s))
         elif channel == self._log.admin_channel:
             if self._published.is_feed(payload, ADMIN_FEED):
                 self._to_admins(payload.decode())

@@ -25,6 +25,7 @@ from delivery.announcer import TailAnnouncer
 from delivery.event_log import EventLog, connect
 from delivery.roll_call import RollCall
 from delivery.server_status import ServerStatus
+from delivery.test_trace import TestTrace
 from monitoring.current import CurrentMetrics
 from monitoring.metrics import Sampler
 from monitoring.queue_view import QueueView
@@ -126,6 +127,7 @@ class Room:
             roll_call=RollCall(self.redis, self.config.redis_prefix, self.log, "web@here:1", self.sockets, self.rooms),
             status=ServerStatus(self.database, self.log, lambda _packet: None),
             queue_view=QueueView(self.config, self.database, self.redis),
+            test_trace=TestTrace(),
             sharing=Sharing(self.database, self.config),
         )
         session.register(app)

@@ -1,0 +1,74 @@
+"""The worker's part of a test notification: store it, push it, and tell when that was."""
+
+from __future__ import annotations
+
+import socket
+import time
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+from sqlalchemy import select
+
+from delivery.event_log import EventLog, connect
+from delivery.notices import Notices
+from tasks.context import JobContext
+from tasks.errors import JobFailed
+from tasks.models import Task
+from tasks.notices import Notice, notify
+from tasks.registry import Phase, RetryPolicy, job
+
+KIND = "test_notification"
+TIMEOUT_S = 60.0
+
+
+class SendParams(BaseModel):
+    """It takes none."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+@job(
+    KIND,
+    title="Test notification",
+    description="Goes the whole way from a worker to your browser and shows how long each part took",
+    icon="bell",
+    verb="Send it",
+    params=SendParams,
+    phases=(Phase("send", "Send", 1),),
+    retry=RetryPolicy(max_attempts=1),
+    timeout_s=TIMEOUT_S,
+    admin_only=True,
+)
+def send_test(ctx: JobContext, _params: SendParams) -> dict[str, Any]:
+    """`{notification_id, host, began_ms, stored_ms, published_ms}`: moments of this host's clock since 1970, in ms."""
+    began_ms = now_ms()
+    with ctx.database.write() as session:
+        owner_id = session.scalars(select(Task.owner_id).where(Task.id == ctx.task_id)).one()
+        text = "It came from a worker, over Redis and the web server."
+        told = notify(
+            session,
+            owner_id,
+            Notice("test", "info", "Test notification", text, ctx.task_id, KIND, f"/admin/test/{ctx.task_id}"),
+        )
+        if told is None:
+            raise JobFailed("Nobody wants to be told: the account was disabled.")
+        notification_id = told.id
+    stored_ms = now_ms()
+    client = connect(ctx.config.requires_redis_url)
+    try:
+        Notices(ctx.database, EventLog(client, ctx.config.redis_prefix)).push(ctx.task_id)
+        published_ms = now_ms()
+    finally:
+        client.close()
+    return {
+        "notification_id": notification_id,
+        "host": socket.gethostname(),
+        "began_ms": began_ms,
+        "stored_ms": stored_ms,
+        "published_ms": published_ms,
+    }
+
+
+def now_ms() -> float:
+    """This host's clock, in milliseconds since 1970, to a tenth."""
+    return round(time.time() * 1000, 1)
