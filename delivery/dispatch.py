@@ -11,9 +11,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from database import DatabaseBusy
 from delivery.event_log import EventLog
+from delivery.orders import is_about_sockets
 from delivery.published import ADMIN_FEED, USER_FEED, Published
 from delivery.rooms import Rooms
-from delivery.orders import is_about_sockets
 from delivery.server_status import CHANGED
 from delivery.sockets import Sockets
 from delivery.test_trace import TestTrace
