@@ -1,81 +1,59 @@
-"""The dashboard's first page: what runs, what waits, and how the machine does. True before JavaScript, live with it."""
+"""The dashboard's first page: what is wrong, what runs and waits, and how the machine does, now and over time.
+
+True before JavaScript: every number, and each graph in one sentence. Live by the dashboard room alone.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
-from flask import render_template
-from sqlalchemy import select
+from flask import render_template, request
 
 import extensions
-from accounts import User
+from admin import asked, overview_parts
 from admin.frame import blueprint
-from database import Database, utc_now
-from tasks import store
-from tasks.models import Task
-from tasks.states import ACTIVE
+from admin.metric_words import figures
+from database import utc_now
+from monitoring.alerts.thresholds import thresholds
+from monitoring.history import SPANS, history
+from pages import format as words
 
-MAX_ROWS = 100
-BYTES_PER_GB = 1e9
+RANGES = {"1h": "1 h", "24h": "24 h", "7d": "7 d"}
+IN_WORDS = {"1h": "the last hour", "24h": "the last 24 hours", "7d": "the last 7 days"}
 
 
 @blueprint.get("")
 def overview() -> str:
-    """Metrics and active jobs."""
-    room = extensions.current()
-    metrics = room.metrics.now()
+    """Alerts, eight graphs, workers, queue, health, connections by room, delivery."""
+    room, now = extensions.current(), utc_now()
+    chosen = request.args.get("range", "1h")
+    span = SPANS[chosen if chosen in SPANS else "1h"]
+    metrics: dict[str, Any] = room.metrics.now()
+    queue: dict[str, Any] = room.queue_view.look()
+    past, rules = asked.read_aside(lambda session: (history(session, span.name, now), thresholds(session)))
+    limits = overview_parts.limits(rules, metrics)
     return render_template(
         "admin/overview.html",
-        tiles=tiles(metrics),
-        jobs=_active_jobs(room.database),
-        sampled_at=metrics["sampled_at"],
-        now=utc_now(),
+        figures=figures(metrics, queue["queue"]["limit"]),
+        notes=overview_parts.notes(past, metrics, limits, span),
+        summaries=overview_parts.summaries(past, IN_WORDS[span.name]),
+        limits=limits,
+        ranges=[{"name": name, "title": title, "current": name == span.name} for name, title in RANGES.items()],
+        range=span.name,
+        in_words=IN_WORDS[span.name],
+        measured=words.moment(metrics["sampled_at"], now),
+        measured_at=words.clock(words.parse_time(metrics["sampled_at"])),
+        measured_on=metrics["sampled_on"],
+        data_dir=str(room.config.data_dir),
+        limit=queue["queue"]["limit"],
+        workers=overview_parts.worker_rows(queue["workers"], now),
+        workers_known=queue["workers"] is not None,
+        workers_words=overview_parts.workers_words(queue["workers"]),
+        queue=overview_parts.queue_rows(queue["queue"], now),
+        health=overview_parts.health(metrics),
+        rooms=overview_parts.room_rows(metrics),
+        rooms_words=overview_parts.rooms_words(metrics, past),
+        feeds=overview_parts.feeds(metrics),
+        latency=overview_parts.latency(past["latency"]),
+        has_samples=bool(past["times"]),
     )
-
-
-def tiles(metrics: dict[str, Any]) -> list[dict[str, str]]:
-    """The metrics as label, value and note, in the order in which an operator asks."""
-
-    def tile(key: str, label: str, value: str, note: str = "") -> dict[str, str]:
-        return {"key": key, "label": label, "value": value, "note": note}
-
-    queued = metrics.get("queued_by_priority") or {}
-    waiting = ", ".join(f"{count} {priority}" for priority, count in queued.items() if count)
-    return [
-        tile("active_jobs", "Running", _number(metrics["active_jobs"])),
-        tile("queued_jobs", "Queued", _number(metrics["queued_jobs"]), waiting),
-        tile("completed_today", "Completed today", _number(metrics["completed_today"])),
-        tile("failed_jobs", "Failed today", _number(metrics["failed_jobs"])),
-        tile("success_rate", "Success rate today", _share(metrics["success_rate"])),
-        tile("workers", "Workers", _number(metrics["workers"])),
-        tile("connections", "Connections", _number(metrics["connections"]), "of all web processes"),
-        tile("cpu_percent", "CPU", _share(metrics["cpu_percent"])),
-        tile("memory_percent", "Memory", _share(metrics["memory_percent"])),
-        tile("disk_free", "Disk free", _gigabytes(metrics["disk_free"])),
-        tile("redis", "Redis", str(metrics["redis"])),
-        tile("database", "Database", str(metrics["database"])),
-    ]
-
-
-def _active_jobs(database: Database) -> list[dict[str, Any]]:
-    query = (
-        select(Task, User.username)
-        .join(User, User.id == Task.owner_id)
-        .where(Task.state.in_(ACTIVE))
-        .order_by(Task.state.desc(), Task.priority_rank, Task.queued_at)
-        .limit(MAX_ROWS)
-    )
-    with database.read() as session:
-        return [store.snapshot(task, owner) for task, owner in session.execute(query)]
-
-
-def _number(value: int | None) -> str:
-    return "unknown" if value is None else f"{value:,}"
-
-
-def _share(value: float | None) -> str:
-    return "unknown" if value is None else f"{value:.1f} %"
-
-
-def _gigabytes(value: int | None) -> str:
-    return "unknown" if value is None else f"{value / BYTES_PER_GB:.1f} GB"

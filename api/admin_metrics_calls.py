@@ -19,7 +19,7 @@ from api.admin_metrics_shapes import (
 )
 from api.operations import Call, operation
 from database import utc_now
-from monitoring.connections import call_roll, end_connection, shown, titles_of
+from monitoring.connections import call_roll, end_connection, shown
 from monitoring.history import history
 
 
@@ -60,10 +60,8 @@ def read_metrics_history(call: Call) -> dict[str, Any]:
 def list_connections(call: Call) -> dict[str, Any]:
     """Who is connected now, over all web processes, and what of the past concerns connections."""
     room = extensions.current()
-    metrics = room.metrics.now()
     roll, is_whole = call_roll(room, call.query.q, call.query.limit)
-    with room.database.read() as session:
-        return shown(metrics, roll, is_whole=is_whole, titles=titles_of(session, metrics))
+    return shown(room.metrics.now(), roll, is_whole=is_whole)
 
 
 @operation(

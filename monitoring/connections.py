@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 import redis
 from redis.exceptions import RedisError
-from sqlalchemy import select
-from sqlalchemy.orm import Session
 
 from accounts import Actor, audit
 from config import Config
@@ -17,9 +15,7 @@ from delivery.roll_call import Roll, RollCall
 from monitoring.current import CurrentMetrics
 from monitoring.presence import present
 from tasks.errors import NotFound, Unavailable
-from tasks.models import Task
 
-HOUR_COUNTS = ("refused", "rate_limited", "slow_readers_ended", "replays", "snapshots")
 FIGURES = (
     "connections",
     "connections_peak_today",
@@ -55,33 +51,21 @@ def call_roll(parts: Parts, text: str = "", rows: int = MOST_ROWS) -> tuple[Roll
     return parts.roll_call.ask(text, rows, others), True
 
 
-def shown(metrics: Mapping[str, Any], roll: Roll, *, is_whole: bool, titles: Mapping[str, str]) -> dict[str, Any]:
+def shown(metrics: Mapping[str, Any], roll: Roll, *, is_whole: bool) -> dict[str, Any]:
     """What the API answers and the page shows.
 
     `connections` and the other figures are those of the newest sample; `sockets`, `by_user` and `by_address` are asked
     of the processes now. `missing` names the processes that did not answer, None while nobody knows which there are.
     """
-    rooms: Sequence[Any] = metrics.get("top_rooms") or ()
     return {
         **{name: metrics.get(name) for name in FIGURES},
-        "by_room": [
-            {"task_id": task_id, "title": titles.get(task_id), "members": members, "events_per_s": per_s}
-            for task_id, members, per_s in rooms
-        ],
+        "by_room": metrics.get("top_rooms") or [],
         "by_user": [{"username": name, "sockets": number} for name, number in roll.users],
         "by_address": [{"address": name, "sockets": number} for name, number in roll.addresses],
         "sockets": list(roll.rows),
         "matching": roll.matching,
         "missing": list(roll.missing) if is_whole else None,
     }
-
-
-def titles_of(session: Session, metrics: Mapping[str, Any], roll: Roll | None = None) -> dict[str, str]:
-    """The titles of the tasks that are watched most, and of those that the sockets watch, by id."""
-    wanted = {room[0] for room in metrics.get("top_rooms") or ()}
-    wanted |= {task_id for row in (roll.rows if roll else ()) for task_id in row["tasks"][:1]}
-    found = session.execute(select(Task.id, Task.title).where(Task.id.in_(wanted)))
-    return {task_id: title for task_id, title in found}  # noqa: C416  # a Row is no pair to mypy
 
 
 def end_connection(parts: Parts, sid: str, actor: Actor, reason: str | None) -> dict[str, Any]:

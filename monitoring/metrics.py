@@ -86,12 +86,13 @@ class Sampler:
     def sample(self) -> dict[str, Any]:
         """The metrics of `system_metrics_update`."""
         now = utc_now()
+        processes = self._processes()
         found = {
-            **self._read(lambda: self._tasks(now)),
+            **self._read(lambda: self._tasks(now, processes["top_rooms"] or ())),
             **self._machine(),
-            **self._processes(),
+            **processes,
             "sampled_at": rfc3339(now),
-            "sampled_on": socket.gethostname(),
+            "sampled_on": socket.gethostname().split(".")[0],
         }
         found["connections_peak_today"] = self._peak(now, found["connections"])
         return found
@@ -102,12 +103,13 @@ class Sampler:
         self._today = None if peak_today is None else (now.date().isoformat(), peak_today)
         self._counted_to = counted_to if counted_to and now - counted_to < STEP else None
 
-    def _tasks(self, now: datetime) -> dict[str, Any]:
+    def _tasks(self, now: datetime, rooms: Sequence[dict[str, Any]]) -> dict[str, Any]:
         asked_s = time.perf_counter()
         try:
             with self._database.read() as session:
                 session.execute(text("SELECT 1"))
                 took_ms = round((time.perf_counter() - asked_s) * 1000, 1)
+                _name(session, rooms)
                 return {
                     "database": "ok",
                     "database_ms": took_ms,
@@ -182,6 +184,15 @@ class Sampler:
         peak = max((each for each in (known, connections) if each is not None), default=None)
         self._today = None if peak is None else (today, peak)
         return peak
+
+
+def _name(session: Session, rooms: Sequence[dict[str, Any]]) -> None:
+    """Give the watched tasks their titles."""
+    if rooms:
+        wanted = select(Task.id, Task.title).where(Task.id.in_([room["task_id"] for room in rooms]))
+        titles: dict[str, str] = {task_id: title for task_id, title in session.execute(wanted)}  # noqa: C416
+        for room in rooms:
+            room["title"] = titles.get(room["task_id"])
 
 
 def _waiting(session: Session, now: datetime) -> dict[str, Any]:

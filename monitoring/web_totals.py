@@ -96,17 +96,17 @@ def _distinct(told: list[Mapping[str, Any]], count: str, ids: str) -> int | None
     return None if values is None else len(set().union(*values))
 
 
-def _top_rooms(told: list[Mapping[str, Any]]) -> list[list[Any]] | None:
-    """`[task id, members, events per second]` of the fullest rooms over all processes."""
+def _top_rooms(told: list[Mapping[str, Any]]) -> list[dict[str, Any]] | None:
+    """The fullest rooms over all processes; an event counts once, however many processes pass it on."""
     values = _known(told, "top_rooms")
     if values is None:
         return None
-    rooms: dict[str, list[Any]] = {}
+    rooms: dict[str, dict[str, Any]] = {}
     for task_id, members, per_s in (room for value in values for room in value):
-        room = rooms.setdefault(task_id, [task_id, 0, 0.0])
-        room[1] += members
-        room[2] = max(room[2], per_s)
-    return sorted(rooms.values(), key=lambda room: (-room[1], room[0]))[:MOST_ROOMS]
+        room = rooms.setdefault(task_id, {"task_id": task_id, "title": None, "members": 0, "events_per_s": 0.0})
+        room["members"] += members
+        room["events_per_s"] = max(room["events_per_s"], per_s)
+    return sorted(rooms.values(), key=lambda room: (-room["members"], room["task_id"]))[:MOST_ROOMS]
 
 
 def _rooms(told: list[Mapping[str, Any]]) -> int | None:

@@ -19,6 +19,7 @@ import { ceiling, compact, momentLabel, withHoles } from "./graph_scale.js";
 import { GraphTable } from "./graph_table.js";
 
 const PADDING = [8, 4, 18, 34]; // room for the labels that are painted here
+const NEAR = 0.25; // of a limit
 const KEYS = { ArrowLeft: -1, ArrowRight: 1, PageUp: -10, PageDown: 10, Home: -Infinity, End: Infinity };
 
 export class Graph {
@@ -100,7 +101,7 @@ export class Graph {
       : rows.columns.flat();
     const most = highest.reduce((one, other) => Math.max(one, other ?? 0), 0);
     this.#drawn = { holes: rows.holes, span: [from, to],
-      top: top ?? ceiling(Math.max(most, limit ? limit.value * scale * 1.15 : 0), { whole }) };
+      top: top ?? ceiling(Math.max(most, limitRoom(limit, scale, most)), { whole }) };
     const data = [rows.times, ...rows.columns];
     if (this.#plot) this.#plot.setData(data);
     else this.#plot = this.#make(data);
@@ -130,7 +131,7 @@ export class Graph {
         drawClear: [(u) => paintGround(u, { ...this.#drawn, label: compact })],
         draw: [(u) => {
           if (isBars) paintBars(u, { stepS: this.#kept.step_s, names: shape.series.map(({ name }) => name) });
-          if (shape.limit) paintLimit(u, { value: shape.limit.value * shape.scale, name: shape.limit.name });
+          if (shape.limit && shape.limit.value * shape.scale <= this.#drawn.top) paintLimit(u, { value: shape.limit.value * shape.scale, name: shape.limit.name });
         }],
         setCursor: [(u) => this.#read(u.cursor.idx ?? null)],
       },
@@ -222,6 +223,11 @@ export function tableToggle(element, graphs) {
     element.setAttribute("aria-pressed", String(isShown));
     graphs.forEach((graph) => graph.showTable(isShown));
   });
+}
+
+/** Room for a limit that the values come near; one far above them would press them flat, and its name stands beside. */
+function limitRoom(limit, scale, most) {
+  return limit && most >= limit.value * scale * NEAR ? limit.value * scale * 1.15 : 0;
 }
 
 /** Samples with a hole on either side, of which no line can be drawn. */

@@ -35,7 +35,7 @@ export function momentLabel(at, spanS, stepS) {
 export function compact(value) {
   if (value >= 1e9) return `${Number((value / 1e9).toPrecision(2))}G`;
   if (value >= 1e6) return `${Number((value / 1e6).toPrecision(2))}M`;
-  if (value >= 1e4 || (value >= 1000 && value % 1000 !== 0)) return `${Number((value / 1000).toPrecision(3))}k`;
+  if (value >= 1000) return `${Number((value / 1000).toPrecision(3))}k`;
   return String(Number(value.toPrecision(3)));
 }
 

@@ -12,7 +12,7 @@ test("H7", "a graph's top is round, and so is its middle", () => {
 
 test("H7", "labels beside a graph are short, and times are UTC", () => {
   equal([0, 0.5, 12, 200, 1000, 1500, 12_000, 1.5e6, 2e9].map(compact),
-    ["0", "0.5", "12", "200", "1000", "1.5k", "12k", "1.5M", "2G"]);
+    ["0", "0.5", "12", "200", "1k", "1.5k", "12k", "1.5M", "2G"]);
   equal(fiveTimes(0, 3600), [0, 900, 1800, 2700, 3600]);
   equal([timeLabel(NOON, 3600), timeLabel(NOON, 7 * 86_400)], ["12:00", "21 Nov"]);
   equal([momentLabel(NOON, 3600, 15), momentLabel(NOON, 86_400, 300)], ["12:00:00", "21 Nov 12:00"]);

@@ -1,57 +1,64 @@
-/** The admin dashboard: joins the dashboard room and shows what arrives; asks nobody in between. */
-import { count, percent } from "/static/js/format.js";
-import { find, findAll, setHidden, setText } from "/static/js/hooks.js";
+/** The overview of the dashboard: joins the dashboard room and shows what arrives; asks for the graphs' past once. */
+import { figures } from "./metric_words.js";
+import { OverviewGraphs } from "./overview_graphs.js";
+import { OverviewParts } from "./overview_parts.js";
+import { tableToggle } from "/static/js/graph.js";
+import { find, findAll, revealScripted, setAttribute, setIcon, setText } from "/static/js/hooks.js";
 import { live } from "/static/js/live.js";
+import { clockTime, fullTime } from "/static/js/time.js";
 
-const UNKNOWN = "unknown";
-const FINAL = new Set(["completed", "failed", "cancelled"]);
-const MAX_ROWS = 200;
-const share = (value) => (value === null || value === undefined ? UNKNOWN : `${value.toFixed(1)} %`);
-const number = (value) => (value === null || value === undefined ? UNKNOWN : count(value));
-const gigabytes = (value) => (value === null || value === undefined ? UNKNOWN : `${(value / 1e9).toFixed(1)} GB`);
-const SHOWN = { success_rate: share, cpu_percent: share, memory_percent: share, disk_free: gigabytes, redis: String, database: String };
+const EVERY_S = 5;
+const STALE_MS = 12_000;
+const TURN_MS = 1000;
+
+class Overview {
+  #root;
+  #graphs;
+  #parts;
+  #measuredAt = null;
+
+  constructor(root) {
+    this.#root = root;
+    this.#graphs = new OverviewGraphs(root);
+    this.#parts = new OverviewParts(root);
+    this.#measuredAt = document.querySelector("[data-measured-words]")?.dateTime ?? null;
+    tableToggle(document.querySelector("[data-as-table]"), this.#graphs.all);
+    revealScripted(document);
+  }
+
+  listen({ connection, clock, timers }) {
+    connection.on("system_metrics_update", ({ metrics }) => this.#showMetrics(metrics));
+    connection.on("queue_update", ({ queue, workers, timestamp }) => this.#parts.showQueue(queue, workers, timestamp));
+    connection.onOpen(() => connection.request("join_admin_dashboard").catch(() => {}));
+    connection.onState(({ name }) => name === "live" && this.#graphs.catchUp(clock.now()));
+    timers.every(() => this.#showAge(connection.state.name === "live", clock.now()), TURN_MS);
+    this.#graphs.bring();
+  }
+
+  #showMetrics(metrics) {
+    const words = figures(metrics, Number(this.#root.dataset.slots));
+    for (const cell of findAll(this.#root, "figure")) {
+      if (cell.dataset.figure in words) setText(cell, words[cell.dataset.figure]);
+    }
+    this.#measuredAt = metrics.sampled_at;
+    this.#parts.showMetrics(metrics);
+    this.#graphs.extend(metrics);
+  }
+
+  /** How old the numbers are: once a second, and only while somebody looks. */
+  #showAge(isLive, now) {
+    if (document.hidden || !this.#measuredAt) return;
+    const age = Math.max(0, now - Date.parse(this.#measuredAt));
+    const isFresh = isLive && age < STALE_MS;
+    const label = document.querySelector("[data-measured]");
+    const words = find(label, "measured-words");
+    setAttribute(label, "data-state", isFresh ? "live" : "asof");
+    setIcon(label, isFresh ? "live" : "asof");
+    setAttribute(words, "datetime", this.#measuredAt);
+    setAttribute(words, "title", fullTime(this.#measuredAt));
+    setText(words, isFresh ? `${Math.round(age / 1000)} s ago, every ${EVERY_S} s` : `at ${clockTime(this.#measuredAt)} UTC`);
+  }
+}
 
 const root = document.querySelector('[data-page="admin"]');
-
-function showMetrics({ metrics, timestamp }) {
-  for (const cell of findAll(root, "metric")) {
-    const key = cell.dataset.metric;
-    if (key in metrics) setText(cell, (SHOWN[key] ?? number)(metrics[key]));
-  }
-  const waiting = Object.entries(metrics.queued_by_priority ?? {}).filter(([, waits]) => waits);
-  setText(root.querySelector('[data-metric-note="queued_jobs"]'), waiting.map(([priority, waits]) => `${waits} ${priority}`).join(", "));
-  const time = find(root, "sampled");
-  time.dateTime = timestamp;
-  setText(time, `${timestamp.slice(11, 19)} UTC`);
-}
-
-/** Rows change in place; an ended job keeps its row, greyed by its word, until the page is opened again. */
-function showJob({ job }) {
-  const row = rowOf(job);
-  if (!row) return;
-  setText(find(row, "job-status"), job.cancel_requested && !FINAL.has(job.status) ? "cancelling" : job.status);
-  setText(find(row, "job-title"), job.title);
-  setText(find(row, "job-kind"), job.kind);
-  if (job.owner) setText(find(row, "job-owner"), job.owner.username);
-  setText(find(row, "job-priority"), job.priority);
-  setText(find(row, "job-percent"), percent(job.progress_percent));
-  setText(find(row, "job-worker"), job.worker ?? "–");
-}
-
-function rowOf(job) {
-  const body = find(root, "jobs");
-  const known = body.querySelector(`[data-job="${CSS.escape(job.task_id)}"]`);
-  if (known || FINAL.has(job.status) || body.rows.length >= MAX_ROWS) return known;
-  const row = find(root, "job-row").content.firstElementChild.cloneNode(true);
-  row.dataset.job = job.task_id;
-  find(row, "job-title").href = `/tasks/${encodeURIComponent(job.task_id)}`;
-  body.append(row);
-  setHidden(find(root, "no-jobs"), true);
-  return row;
-}
-
-if (root && live) {
-  live.connection.on("system_metrics_update", showMetrics);
-  live.connection.on("job_update", showJob);
-  live.connection.onOpen(() => live.connection.request("join_admin_dashboard").catch(() => setText(find(root, "sampled-note"), "; not live")));
-}
+if (root && live) new Overview(root).listen(live);

@@ -1,0 +1,255 @@
+"""The parts of the overview as its template takes them: what stands beside graphs, workers, queue, rooms, delivery."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from itertools import pairwise
+from typing import Any
+
+from admin.metric_words import UNKNOWN, figures, gigabytes, number, one_digit, rate
+from monitoring.alerts.thresholds import Threshold
+from monitoring.history import Span
+from pages import format as words
+from tasks.states import Priority
+
+DELIVERY_TARGET_MS = 50
+MOST_WORKERS = 12
+MOST_BLOCKS = 12
+MOST_ROOMS = 8
+SHOWN_BUCKETS = 9
+HISTOGRAM = (300, 112, 86)  # width, height, ground
+WORKER_STATES = {
+    "idle": ("unsure", "Idle", ""),
+    "running": ("running", "Running", "run"),
+    "draining": ("paused", "Draining", ""),
+    "silent": ("silent", "Silent", "warn"),
+    "stopped": ("stop", "Stopped", ""),
+}
+WARNS = ("silent", "warn")
+Past = Mapping[str, Any]
+
+
+def limits(rules: Mapping[str, Threshold], metrics: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """The lines that graphs show, `{value, name}` by the graph's key: where alerts begin, the target of delivery."""
+    found = {"delivery": {"value": DELIVERY_TARGET_MS, "name": f"target {DELIVERY_TARGET_MS} ms"}}
+    if rules["queue_backup"].on:
+        tasks = rules["queue_backup"]["tasks"]
+        found["queued_jobs"] = {"value": tasks, "name": f"alert from {number(tasks)}"}
+    if rules["loop_blocked"].on:
+        blocked = rules["loop_blocked"]["blocked_ms"]
+        found["loop_delay_max_ms"] = {"value": blocked, "name": f"alert from {number(blocked)} ms"}
+    if rules["disk_low"].on and metrics.get("disk_total"):
+        least = metrics["disk_total"] * rules["disk_low"]["free_percent"] / 100
+        found["disk_free"] = {"value": least, "name": f"alert below {gigabytes(least)} GB"}
+    return found
+
+
+def notes(past: Past, metrics: Mapping[str, Any], lines: Mapping[str, Any], span: Span) -> dict[str, str]:
+    """What stands beside the label of each tile."""
+    finished, failed = (sum(filter(None, past["counts"]["series"][name])) for name in ("finished", "failed"))
+    each = words.limit(span.count_step_s)
+    judged = finished + failed
+    failing = f", {words.percent(100 * failed / judged)} failed" if judged and failed else ""
+    refused = sum(filter(None, past["counts"]["series"]["refused"]))
+    return {
+        "active_jobs": _peak(past, "active_jobs", span),
+        "queued_jobs": _peak(past, "queued_jobs", span) or lines.get("queued_jobs", {}).get("name", ""),
+        "finished": f"each {each}{failing}",
+        "delivery": "dashed: 99th percentile",
+        "connections": f"peak {number(metrics.get('connections_peak_today'))} today, {number(refused)} refused",
+        "events_per_s": missing(past),
+        "loop_delay_max_ms": lines.get("loop_delay_max_ms", {}).get("name", ""),
+        "disk_free": filling(past),
+    }
+
+
+def _peak(past: Past, metric: str, span: Span) -> str:
+    peak = past["peaks"][metric]
+    return f"peak {number(peak['value'])} at {_clock(peak['at'], span)}" if peak and peak["value"] else ""
+
+
+def _clock(at: int, span: Span) -> str:
+    return datetime.fromtimestamp(at, UTC).strftime("%d %b %H:%M" if span.name == "7d" else "%H:%M").lstrip("0")
+
+
+def missing(past: Past) -> str:
+    """The longest hole between two samples: "no data 13:25 to 13:29", "no data for 2 h 5 min"."""
+    times, step_s = past["times"], past["step_s"]
+    holes = [(later - earlier, earlier + step_s, later) for earlier, later in pairwise(times)]
+    wide_s, begin, end = max(holes, default=(0, 0, 0))
+    if wide_s <= 2 * step_s:
+        return ""
+    if past["range"] != "1h":
+        return f"no data for {words.duration((end - begin) * 1000)}"
+    first, last = (datetime.fromtimestamp(at, UTC).strftime("%H:%M") for at in (begin, end))
+    return f"no data {first} to {last}"
+
+
+def filling(past: Past) -> str:
+    """When the disk is full at the rate of this range; nothing while it does not shrink."""
+    column = past["series"]["disk_free"]
+    known = [(at, free) for at, free in zip(past["times"], column, strict=True) if free is not None]
+    if len(known) < 10:
+        return ""
+    (begin, most), (end, least) = known[0], known[-1]
+    per_s = (most - least) / max(1, end - begin)
+    left_s = least / per_s if per_s > 0 else None
+    if left_s is None or left_s > 7 * 86_400:
+        return ""
+    return f"full in about {words.duration(left_s * 1000)}"
+
+
+def summaries(past: Past, span: str) -> dict[str, str]:
+    """Each graph in one sentence."""
+    series = past["series"]
+    said = {
+        "active_jobs": _range(series["active_jobs"], number, "tasks running"),
+        "queued_jobs": _range(series["queued_jobs"], number, "tasks waiting"),
+        "connections": _range(series["connections"], number, "connections"),
+        "events_per_s": _range(series["events_per_s"], rate, "events a second"),
+        "loop_delay_max_ms": _range(series["loop_delay_max_ms"], one_digit, "ms at worst"),
+        "disk_free": _range(series["disk_free"], gigabytes, "GB free"),
+    }
+    latency = past["latency"]
+    said["delivery"] = (
+        f"Median {one_digit(latency['p50_ms'])} ms, 99th percentile {one_digit(latency['p99_ms'])} ms"
+        if latency["p50_ms"] is not None
+        else "Nothing was delivered"
+    )
+    done, failed = (sum(filter(None, past["counts"]["series"][name])) for name in ("finished", "failed"))
+    said["finished"] = f"{number(done)} completed, {number(failed)} failed"
+    return {key: f"{text} in {span}." if text else f"Nothing was measured in {span}." for key, text in said.items()}
+
+
+def _range(column: Sequence[float | None], write: Any, what: str) -> str:
+    values = [value for value in column if value is not None]
+    if not values:
+        return ""
+    low, high = write(min(values)), write(max(values))
+    return f"{low} {what}" if low == high else f"{low} to {high} {what}"
+
+
+def worker_rows(known: Sequence[Mapping[str, Any]] | None, now: datetime) -> list[dict[str, Any]]:
+    """Each worker, those that work or are in trouble first."""
+    order = {"silent": 0, "running": 1, "draining": 2, "idle": 3, "stopped": 4}
+    found = sorted(known or (), key=lambda each: (order.get(each["state"], 5), each["name"]))
+    return [worker_row(each, now) for each in found[:MOST_WORKERS]]
+
+
+def worker_row(worker: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+    """One worker: `name` without the process id, state, task, and what it uses, unknown where it fell silent."""
+    icon, word, ink = WORKER_STATES.get(worker["state"], ("unsure", worker["state"].title(), ""))
+    seen = words.parse_time(worker["seen_at"]) if worker["seen_at"] else None
+    is_gone = worker["state"] == "stopped"
+    nothing = words.UNKNOWN if is_gone else UNKNOWN
+    is_known = worker["state"] in ("idle", "running", "draining")
+    return {
+        "name": worker["name"],
+        "short": worker["name"].partition(":")[0],
+        "icon": icon,
+        "word": word,
+        "ink": ink,
+        "task": worker.get("task"),
+        "cpu": f"{worker['cpu_percent']:.0f} %" if is_known and worker["cpu_percent"] is not None else nothing,
+        "memory": words.size(worker["memory_bytes"]) if is_known and worker["memory_bytes"] else nothing,
+        "heard": words.UNKNOWN if seen is None or is_gone else words.measured((now - seen).total_seconds() * 1000),
+    }
+
+
+def workers_words(known: Sequence[Mapping[str, Any]] | None) -> str:
+    """ "3 running, 1 silent"."""
+    if known is None:
+        return "Redis is away: nothing is known of the workers."
+    counted = {name: sum(each["state"] == name for each in known) for name in WORKER_STATES}
+    return ", ".join(f"{count} {name}" for name, count in counted.items() if count) or "none has been heard of"
+
+
+def queue_rows(queue: Mapping[str, Any], now: datetime) -> list[dict[str, Any]]:
+    """Each line: how many wait, as blocks and as a number, and for how long the oldest has."""
+    found = []
+    for priority in Priority:
+        line = queue["by_priority"][priority]
+        oldest = words.parse_time(line["oldest_at"]) if line["oldest_at"] else None
+        age = words.duration((now - oldest).total_seconds() * 1000) if oldest else words.UNKNOWN
+        blocks = list(range(0, 20 * min(line["waiting"], MOST_BLOCKS), 20))
+        found.append(
+            {"key": priority.value, "title": priority.title(), "waiting": number(line["waiting"]), "oldest": age}
+            | {"blocks": blocks}
+        )
+    return found
+
+
+def health(metrics: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Database and Redis: how fast they answer, or that they do not; workers and web processes: how many live."""
+    texts = figures(metrics)
+    silent = (metrics.get("workers_by_state") or {}).get("silent", 0)
+    looks = {
+        "database": ("Database", _look(metrics.get("database") == "ok", metrics.get("database") is not None)),
+        "redis": ("Redis", _look(metrics.get("redis") == "ok", metrics.get("redis") is not None)),
+        "workers": ("Workers", WARNS if silent else _look(bool(metrics.get("workers")), metrics.get("workers") == 0)),
+        "web": ("Web processes", _look(bool(metrics.get("web_processes")), metrics.get("web_processes") == 0)),
+    }
+    return [
+        {"key": key, "title": title, "text": texts[key], "icon": icon, "ink": ink}
+        for key, (title, (icon, ink)) in looks.items()
+    ]
+
+
+def _look(is_well: bool, is_ill: bool) -> tuple[str, str]:
+    return ("completed", "ok") if is_well else ("failed", "fail") if is_ill else ("unsure", "quiet")
+
+
+def room_rows(metrics: Mapping[str, Any]) -> list[dict[str, str]]:
+    """The fullest rooms."""
+    return [
+        {
+            "task_id": room["task_id"],
+            "title": room["title"] or f"Task {room['task_id'][:8]}",
+            "members": number(room["members"]),
+            "rate": rate(room["events_per_s"]),
+        }
+        for room in (metrics.get("top_rooms") or [])[:MOST_ROOMS]
+    ]
+
+
+def rooms_words(metrics: Mapping[str, Any], past: Past) -> str:
+    """ "147 now, 163 peak today, 0 refused"."""
+    refused = sum(filter(None, past["counts"]["series"]["refused"]))
+    now, peak = number(metrics.get("connections")), number(metrics.get("connections_peak_today"))
+    return f"{now} now, {peak} peak today, {number(refused)} refused"
+
+
+def feeds(metrics: Mapping[str, Any]) -> str:
+    """How many people's feeds there are."""
+    users = metrics.get("users")
+    return "Personal feeds" if users is None else words.plural(users, "personal feed")
+
+
+def latency(past: Mapping[str, Any]) -> dict[str, Any]:
+    """The histogram as rectangles, and its figures."""
+    bounds, counts = past["bounds_ms"], past["counts"]
+    last = max((place for place, count in enumerate(counts) if count), default=0)
+    shown = max(SHOWN_BUCKETS, last + 1)
+    width, _, ground = HISTOGRAM
+    step = (width - 8) / shown
+    most = max(counts, default=0) or 1
+    bars = []
+    for place in range(shown):
+        count = counts[place] if place < len(counts) else 0
+        tall = max(2.0, 81 * count / most) if count else 0.0
+        label = f"≤ {bounds[0]}" if place == 0 else str(bounds[place]) if place < len(bounds) else "more"
+        left = 4 + place * step
+        bars.append(
+            {"x": round(left, 1), "y": round(ground - tall, 1), "width": round(step - 6, 1), "height": round(tall, 1)}
+            | {"middle": round(left + (step - 6) / 2, 1), "label": label, "count": number(count)}
+        )
+    worst = past["at_most_ms"]
+    return {
+        "bars": bars,
+        "total": sum(counts),
+        "p50": one_digit(past["p50_ms"], words.UNKNOWN),
+        "p95": one_digit(past["p95_ms"], words.UNKNOWN),
+        "p99": one_digit(past["p99_ms"], words.UNKNOWN),
+        "worst": words.UNKNOWN if not sum(counts) else f"≤ {number(worst)}" if worst else f"> {number(bounds[-1])}",
+    }
