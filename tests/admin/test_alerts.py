@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import BrowserContext, expect
 from werkzeug.test import TestResponse
 
 import admin
@@ -15,6 +18,9 @@ from monitoring.alerts import thresholds
 from monitoring.alerts.models import Alert
 from monitoring.alerts.rules import RULES
 from tests.api.test_admin_alert_calls import raised
+from tests.browser.conftest import sign_in
+from tests.browser.test_live_page import WRITE_DOWN_SHIFTS
+from tests.fixtures.product import Server
 from tests.pages.html_checks import Page, faults
 from tests.pages.task_app import House, build
 
@@ -117,3 +123,40 @@ def test_a_threshold_is_set_refused_and_brought_back(house: House) -> None:
         opened(house.get(f"/admin/alerts/thresholds/{name}", "ada"))
     assert house.get("/admin/alerts/thresholds/no_such", "ada").status_code == 404
     assert house.post("/admin/alerts/thresholds/no_such", {}, "ada").status_code == 404
+
+
+@pytest.mark.req("F1", "F3")
+@pytest.mark.serve_options({"WORKERS": "1", "JOB_MODULES": "tests.sample_jobs", "PYTHONPATH": "."})
+def test_a_real_alert_comes_to_an_open_page_and_is_acknowledged_there_from_elsewhere(
+    server: Server, make_context: Callable[..., BrowserContext], tmp_path: Path
+) -> None:
+    admin_ = server.admin()
+    context = make_context()
+    sign_in(context, server, admin_)
+    page = context.new_page()
+    errors: list[str] = []
+    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+    page.goto(f"{server.url}/admin/alerts")
+    expect(page.locator("[data-connection]")).to_have_text("Live")
+    page.evaluate(WRITE_DOWN_SHIFTS)
+    early = {"queue_backup": {"wait_s": 5, "after_s": 0}}
+    server.api("PUT", "/api/v1/admin/alerts/thresholds", token=admin_.token, json={"thresholds": early})
+    gate = {"to": 1, "gate": str(tmp_path / "gate")}
+    for _ in range(2):
+        server.api("POST", "/api/v1/tasks", token=admin_.token, json={"kind": "count", "params": gate})
+    expect(page.locator("[data-alerts-newer]")).to_have_text("New: The queue is backed up", timeout=30_000)
+    expect(page.locator("[data-open-alerts]")).to_have_text("1")
+    assert page.evaluate("window.shifts") == []
+    page.locator("[data-alerts-newer]").click()
+    row = page.locator("[data-alerts] [data-alert]")
+    expect(row.locator("[data-alert-title]")).to_have_text("The queue is backed up")
+    expect(page.locator("[data-open-words]")).to_have_text("1 open, 1 not acknowledged")
+
+    found = server.api("GET", "/api/v1/admin/alerts?state=open", token=admin_.token).json()["items"]
+    assert [each["type"] for each in found] == ["queue_backup"]
+    server.api("POST", f"/api/v1/admin/alerts/{found[0]['id']}/acknowledge", token=admin_.token)
+    expect(row.locator("[data-alert-standing]")).to_have_text("Acknowledged")
+    expect(row.get_by_role("button")).to_have_count(0)
+    expect(page.locator("[data-open-words]")).to_have_text("1 open")
+    assert errors == []
+    (tmp_path / "gate").touch()

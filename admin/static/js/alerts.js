@@ -65,24 +65,31 @@ function told({ alert }) {
   countOpen();
 }
 
+/** As the server words it, from the rows that are shown and what waits. */
 function countOpen() {
-  const count = document.querySelector("[data-open-alerts]");
-  if (!document.querySelector("[data-alerts]") || !count) return;
-  const open = findAll(document.querySelector("[data-alerts]"), "alert").filter((row) => row.dataset.state !== "resolved");
-  setText(count, String(open.length + newer.size || ""));
+  const list = document.querySelector("[data-alerts]");
+  if (!list) return;
+  const states = findAll(list, "alert").map((row) => row.dataset.state).concat([...newer.values()].map(({ state }) => state));
+  const [open, active] = [states.filter((state) => state !== "resolved").length, states.filter((state) => state === "active").length];
+  setText(document.querySelector("[data-open-alerts]"), String(open || ""));
+  const words = open && active ? `${open} open, ${active} not acknowledged` : `${open} open`;
+  setText(document.querySelector("[data-open-words]"), open ? words : "None is open.");
 }
 
 async function bringNewer(event) {
   if (!event.target.closest("[data-alerts-newer]")) return;
   event.preventDefault();
   document.activeElement?.blur();
-  newer.clear();
   await swapRegions(LISTS);
+  newer.clear();
+  setHidden(document.querySelector("[data-alerts-newer]"), true);
+  countOpen();
 }
 
 if (live) {
   live.connection.on("admin_alert", told);
   document.addEventListener("click", bringNewer);
+  live.connection.on("live_status", (status) => status.live && bringSoon(page ? PARTS : LISTS)); // nobody could be told
   let wasLive = true;
   live.connection.onState(({ name }) => {
     if (name === "live" && !wasLive) bringSoon(page ? PARTS : LISTS);
