@@ -5,10 +5,10 @@
 
 from flask import Flask
 
-from admin import alerts, audit, jobs, limits, overview, people, queue, test_notification, tokens
+from admin import alerts, audit, connections, jobs, limits, overview, people, queue, test_notification, tokens
 from admin.frame import blueprint
 
-PAGES = (overview, jobs, queue, alerts, people, limits, tokens, audit, test_notification)
+PAGES = (overview, jobs, queue, alerts, connections, people, limits, tokens, audit, test_notification)
 
 
 def register(app: Flask) -> None:

@@ -1,4 +1,4 @@
-/** The eight graphs of the overview: their past comes in one request, then each live sample makes them longer. */
+/** The graphs of the overview and of its neighbours: their past comes in one request, then each live sample makes them longer. */
 import { compact } from "/static/js/graph_scale.js";
 import { Graph } from "/static/js/graph.js";
 import { count } from "/static/js/format.js";
@@ -6,11 +6,11 @@ import { getJson } from "/static/js/http.js";
 
 const AWAY_MS = 20_000;
 const BYTES_PER_GB = 1e9;
-const highest = (one, other) => Math.max(one, other);
+export const highest = (one, other) => Math.max(one, other);
 const sum = (one, other) => one + other;
 const one = (key, name, fold) => [{ key, name, fold }];
 
-const SHAPES = {
+export const OVERVIEW = {
   active_jobs: { title: "Tasks running", unit: "running", whole: true, series: one("active_jobs", "running", highest) },
   queued_jobs: { title: "Queued", unit: "waiting", whole: true, series: one("queued_jobs", "waiting", highest) },
   finished: { title: "Finished", kind: "bars", whole: true,
@@ -24,16 +24,18 @@ const SHAPES = {
 };
 
 export class OverviewGraphs {
+  #shapes;
   #range;
   #graphs = new Map();
   #newest = 0;
   #lastAt = null;
   #isBringing = false;
 
-  constructor(root) {
+  constructor(root, shapes = OVERVIEW) {
+    this.#shapes = shapes;
     this.#range = root.dataset.range;
-    const limits = JSON.parse(root.dataset.limits);
-    for (const [key, shape] of Object.entries(SHAPES)) {
+    const limits = JSON.parse(root.dataset.limits ?? "{}");
+    for (const [key, shape] of Object.entries(shapes)) {
       const figure = root.querySelector(`[data-graph="${key}"]`);
       if (figure) this.#graphs.set(key, new Graph(figure, { ...shape, limit: limits[key] }));
     }
@@ -51,7 +53,7 @@ export class OverviewGraphs {
       const history = await getJson(`/api/v1/admin/metrics/history?range=${this.#range}`);
       this.#newest = history.to;
       const counts = { ...history.counts, from: history.from, to: history.to };
-      for (const [key, graph] of this.#graphs) graph.show(SHAPES[key].kind === "bars" ? counts : history);
+      for (const [key, graph] of this.#graphs) graph.show(this.#shapes[key].kind === "bars" ? counts : history);
       this.#lastAt = history.to * 1000;
     } catch {
       this.#lastAt = null;
