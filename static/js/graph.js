@@ -7,14 +7,15 @@
  *   graph.extend(at, { queued_jobs: 5 });                                             // one sample more, live
  *
  * A shape has `title`, `unit`, `series` (at most two: `{ key, name, dashed, fold }`), and may have `kind: "bars"` (then the
- * second series is the failed part, stacked on the first), `limit: { value, name }`, `top` (a fixed one), `whole` (no
+ * second series is the failed part, stacked on the first) or `kind: "dots"` (of single things; the second series failed; then
+ * `setBand` shows what is usual), `limit: { value, name }`, `top` (a fixed one), `whole` (no
  * halves), `scale` (what values are multiplied by), `write` (a value in words), `isQuiet` (null where nothing happened,
  * which is no hole). `fold(old, value)` joins live samples of one step; without it the newest stands.
  */
 import uPlot from "../vendor/uplot.esm.min.js";
 import { plainValue, UNKNOWN } from "./format.js";
 import { setAttribute, setText } from "./hooks.js";
-import { onTheme, paintBars, paintGround, paintLimit, palette } from "./graph_paint.js";
+import { onTheme, paintBand, paintBars, paintGround, paintLimit, palette } from "./graph_paint.js";
 import { ceiling, compact, momentLabel, withHoles } from "./graph_scale.js";
 import { GraphTable } from "./graph_table.js";
 
@@ -91,6 +92,11 @@ export class Graph {
     else this.#fit();
   }
 
+  /** Between `low` and `high` most values lie, half of them below `middle`; null for none. */
+  setBand(band) {
+    this.#shape.band = band;
+  }
+
   #draw() {
     const { times, series, from, to, step_s: stepS } = this.#kept;
     const { scale, limit, top, whole, isQuiet, kind } = this.#shape;
@@ -111,12 +117,13 @@ export class Graph {
 
   #make(data) {
     const shape = this.#shape;
-    const isBars = shape.kind === "bars";
+    const [isBars, isDots] = [shape.kind === "bars", shape.kind === "dots"];
     const filter = (u, series) => alone(u.data[series]);
-    const lines = shape.series.map(({ dashed }) => ({
+    const lines = shape.series.map(({ dashed }, number) => ({
       width: 1.5, stroke: () => palette().line, dash: dashed ? [3, 3] : undefined, spanGaps: false,
-      fill: dashed || isBars ? undefined : () => palette().area, paths: isBars ? () => null : undefined,
-      points: { show: false, size: 4, width: 0, fill: () => palette().line, filter: isBars ? () => null : filter },
+      fill: dashed || isBars || isDots ? undefined : () => palette().area, paths: isBars || isDots ? () => null : undefined,
+      points: { show: isDots, size: isDots ? 5 : 4, width: 0, fill: () => (isDots && number ? palette().fail : palette().line),
+        filter: isBars ? () => null : isDots ? undefined : filter },
     }));
     return new uPlot({
       ...this.#size(), padding: PADDING, legend: { show: false }, pxAlign: 1,
@@ -128,7 +135,10 @@ export class Graph {
         points: { ...(isBars && { show: false }), size: 8, width: 1.5, fill: () => palette().ink, stroke: () => palette().surface },
       },
       hooks: {
-        drawClear: [(u) => paintGround(u, { ...this.#drawn, label: compact })],
+        drawClear: [(u) => {
+          if (shape.band) paintBand(u, shape.band);
+          paintGround(u, { ...this.#drawn, label: compact });
+        }],
         draw: [(u) => {
           if (isBars) paintBars(u, { stepS: this.#kept.step_s, names: shape.series.map(({ name }) => name) });
           if (shape.limit && shape.limit.value * shape.scale <= this.#drawn.top) paintLimit(u, { value: shape.limit.value * shape.scale, name: shape.limit.name });
@@ -159,14 +169,14 @@ export class Graph {
     const said = this.#shape.series.map(({ name }, number) => {
       const value = this.#write(columns[number][row]);
       return this.#shape.series.length > 1 ? `${value} ${name}` : value;
-    });
+    }).filter((_, number) => this.#shape.kind !== "dots" || columns[number][row] !== null);
     return `${this.#moment(times[row])}: ${said.join(", ")}`;
   }
 
   /** The same for the little room beside the title. */
   #reading(row) {
     const [times, ...columns] = this.#plot.data;
-    if (this.#shape.kind === "bars") return this.#words(row);
+    if (this.#shape.kind !== "line") return this.#words(row);
     const values = columns.map((column) => this.#write(column[row], ""));
     return `${this.#moment(times[row])}: ${values.join(" / ")} ${this.#shape.unit}`.trimEnd();
   }

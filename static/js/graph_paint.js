@@ -59,6 +59,21 @@ export function paintGround(u, { holes, top, span, label }) {
   ctx.restore();
 }
 
+/** Where most values lie, and their median. */
+export function paintBand(u, { low, middle, high }) {
+  const { ctx, bbox } = u;
+  const px = devicePixelRatio;
+  const [top, bottom] = [Math.max(bbox.top, u.valToPos(high, "y", true)), u.valToPos(low, "y", true)];
+  ctx.save();
+  ctx.fillStyle = palette().area;
+  ctx.fillRect(bbox.left, top, bbox.width, Math.max(px, bottom - top));
+  ctx.strokeStyle = palette().line;
+  ctx.lineWidth = px;
+  ctx.setLineDash([4 * px, 3 * px]);
+  line(ctx, bbox.left, bbox.left + bbox.width, Math.round(u.valToPos(middle, "y", true)) + px / 2);
+  ctx.restore();
+}
+
 /** The limit, dashed, with its name just inside the graph. */
 export function paintLimit(u, { value, name }) {
   const { ctx, bbox } = u;
