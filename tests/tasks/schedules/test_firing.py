@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from accounts import Actor, Identity, set_active
+from accounts.limits import set_limits
 from database import utc_now
 from tasks import lifecycle
 from tasks.cron import Cron
@@ -208,3 +209,20 @@ def test_run_now_makes_one_task_and_refuses_an_overlap(book: Book, ada: Identity
     book.end(task_id)
     assert book.schedules.run_now(ada, one, Actor("ada")) != task_id
     assert (book.get(one).last_run_at or NOON) <= utc_now()
+
+
+@pytest.mark.req("G1", "H8")
+def test_what_the_owners_limits_do_not_allow_is_refused_and_said_and_others_still_run(
+    book: Book, ada: Identity
+) -> None:
+    set_limits(book.core.database, ada.user_id, {"tasks_per_day": 1, "highest_priority": "normal"}, Actor("root"))
+    first, second, urgent = (book.make(ada, priority=each) for each in ("normal", "low", "urgent"))
+    eves = book.make(book.core.person("eve"))
+    for one in (first, second, urgent, eves):
+        book.due(one, NOON)
+    assert len(book.firing.fire_due(NOON)) == 2
+    assert len(book.runs(first)) == len(book.runs(eves)) == 1
+    for refused, words in ((second, "Your limit is 1 task a day"), (urgent, "up to the priority normal")):
+        schedule = book.get(refused)
+        assert (schedule.last_outcome, schedule.next_run_at) == ("refused", NOON + HOUR)
+        assert words in (schedule.last_error or "")
