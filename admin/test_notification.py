@@ -18,9 +18,9 @@ from tasks.errors import NotFound
 
 WORDS = {
     "began": ("A worker begins", "from the queue to a worker"),
-    "stored": ("Stored", "the worker writes it to the database"),
-    "published": ("Published", "the worker hands it to Redis"),
-    "web": ("Web process has it", "from Redis to the web process"),
+    "stored": ("Stored", "until the database has it"),
+    "published": ("Published", "until the worker hands it to Redis"),
+    "web": ("Web process has it", "from the worker through Redis to the web process"),
     "browser": ("Browser has it", "from the web process to the browser and back"),
     "acknowledged": ("Acknowledged", "from the browser to the web process and back"),
 }

@@ -48,8 +48,8 @@ def known(
     moments = [queued_ms, began_ms, told.get("stored_ms"), told.get("published_ms"), received_ms]
     ms: dict[str, float | None] = dict.fromkeys(HOPS)
     for name, before, after in zip(HOPS, moments, moments[1:], strict=False):
-        if before is not None and after is not None:
-            ms[name] = round(max(0.0, after - before), 1)
+        if before is not None and after is not None and after >= before:  # else a clock was set meanwhile
+            ms[name] = round(after - before, 1)
     ms["browser"] = round_trip_ms
     missing = _missing(task, told, began_ms, arrived, round_trip_ms)
     is_late = (now.astimezone(UTC) - queued.astimezone(UTC)).total_seconds() > PATIENCE_S

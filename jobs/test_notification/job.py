@@ -40,7 +40,10 @@ class SendParams(BaseModel):
     admin_only=True,
 )
 def send_test(ctx: JobContext, _params: SendParams) -> dict[str, Any]:
-    """`{notification_id, host, began_ms, stored_ms, published_ms}`: moments of this host's clock since 1970, in ms."""
+    """`{notification_id, host, began_ms, stored_ms, published_ms}`: moments of this host's clock since 1970, in ms.
+
+    `published_ms` is the moment at which it is handed to Redis, so that the web process is never before it.
+    """
     began_ms = now_ms()
     with ctx.database.write() as session:
         owner_id = session.scalars(select(Task.owner_id).where(Task.id == ctx.task_id)).one()
@@ -56,8 +59,8 @@ def send_test(ctx: JobContext, _params: SendParams) -> dict[str, Any]:
     stored_ms = now_ms()
     client = connect(ctx.config.requires_redis_url)
     try:
-        Notices(ctx.database, EventLog(client, ctx.config.redis_prefix)).push(ctx.task_id)
-        published_ms = now_ms()
+        event_log = TimedLog(client, ctx.config.redis_prefix)
+        Notices(ctx.database, event_log).push(ctx.task_id)
     finally:
         client.close()
     return {
@@ -65,8 +68,21 @@ def send_test(ctx: JobContext, _params: SendParams) -> dict[str, Any]:
         "host": socket.gethostname(),
         "began_ms": began_ms,
         "stored_ms": stored_ms,
-        "published_ms": published_ms,
+        "published_ms": event_log.published_ms,
     }
+
+
+class TimedLog(EventLog):
+    """Notes when it publishes; None where somebody else had pushed the notification before."""
+
+    published_ms: float | None = None
+
+    def publish_once(self, name: str, channel: str, message: str) -> bool:
+        """As of an event log."""
+        at_ms = now_ms()
+        is_sent = super().publish_once(name, channel, message)
+        self.published_ms = at_ms if is_sent else None
+        return is_sent
 
 
 def now_ms() -> float:

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import hmac
 import ipaddress
+import re
 import socket
 import time
 from collections.abc import Callable
@@ -18,6 +19,7 @@ from outbound import signing
 from outbound.addresses import Target, parse_target
 from outbound.posting import Outcome, post
 from tasks.errors import InvalidParams
+from tests.fixtures.machine import ROOT
 from tests.outbound.receiver import Receiver
 
 pytestmark = pytest.mark.req("I2")
@@ -225,3 +227,18 @@ def test_secrets_differ_by_salt_and_installation_and_have_the_specified_form() -
     key = base64.b64decode(made.removeprefix("whsec_"))
     expected = hmac.new(key, f"id.{both['webhook-timestamp']}.{{}}".encode(), "sha256").digest()
     assert signatures[0] == "v1," + base64.b64encode(expected).decode()
+
+
+def test_the_example_in_the_documentation_takes_what_is_signed_and_nothing_else() -> None:
+    page = (ROOT / "docs" / "webhooks.md").read_text(encoding="utf-8")
+    [example] = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    names: dict[str, Any] = {}
+    exec(example, names)
+    secret, old = signing.secret_of("k" * 32, "new"), signing.secret_of("k" * 32, "old")
+    headers = signing.headers([secret, old], "id", int(time.time()), b"{}")
+    is_right = names["is_from_taskroom"]
+    assert (is_right(secret, headers, b"{}"), is_right(old, headers, b"{}"), is_right(secret, headers, b"{ }")) == (
+        True, True, False,
+    )  # fmt: skip
+    stale = signing.headers([secret], "id", int(time.time()) - 301, b"{}")
+    assert not is_right(secret, stale, b"{}")

@@ -17,6 +17,8 @@ let shown = null;
 let patience = null;
 
 const words = (ms) => (ms === null || ms === undefined ? "unknown" : `${ms.toLocaleString("en", { minimumFractionDigits: 1, maximumFractionDigits: 1 })} ms`);
+/** Unknown where one of the moments is, or where a clock was set between them. */
+const between = (earlier, later) => (typeof earlier === "number" && typeof later === "number" && later >= earlier ? later - earlier : null);
 const about = (taskId) => {
   if (!heard.has(taskId)) heard.set(taskId, {});
   if (heard.size > AT_MOST) heard.delete(heard.keys().next().value);
@@ -55,9 +57,9 @@ function worked(taskId, results) {
   about(taskId).worker = results;
   const isSameHost = trace && trace.host === results.host;
   note(taskId, ["began", "stored", "published"], {
-    stored: results.stored_ms - results.began_ms,
-    published: results.published_ms - results.stored_ms,
-    ...(isSameHost ? { web: Math.max(0, trace.received_ms - results.published_ms) } : {}),
+    stored: between(results.began_ms, results.stored_ms),
+    published: between(results.stored_ms, results.published_ms),
+    ...(isSameHost ? { web: between(results.published_ms, trace.received_ms) } : {}),
   });
 }
 

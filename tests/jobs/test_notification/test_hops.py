@@ -37,6 +37,11 @@ def test_each_hop_is_the_time_since_the_one_before() -> None:
     assert (found.missing, found.trouble) == (None, None)
 
 
+def test_a_clock_that_was_set_meanwhile_gives_no_time() -> None:
+    found = known(task(results=TOLD | {"stored_ms": QUEUED_MS}), ARRIVED, 7.5, NOW)
+    assert (found.ms["stored"], found.ms["published"], found.missing) == (None, 21.5, None)
+
+
 def test_clocks_of_two_hosts_are_not_compared() -> None:
     found = known(task(results=TOLD), ARRIVED | {"host": "borea"}, 7.5, NOW)
     assert found.ms["web"] is None
