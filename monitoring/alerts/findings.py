@@ -81,11 +81,12 @@ def memory_low(at: Machine, limit: Threshold, known: Collection[Key]) -> list[Fi
 
 
 def redis_lost(parts: LiveParts) -> list[Finding]:
-    """Redis does not answer."""
+    """Redis does not answer, or takes no writes."""
     if parts.error is None:
         return []
-    text = f"It said: {parts.error}. Tasks that run go on; pages are not live, and no waiting task begins."
-    return [Finding("redis_lost", "redis", "Redis does not answer", text, (("Error", parts.error),))]
+    title = "Redis takes no writes" if parts.answers else "Redis does not answer"
+    text = f"It said: {parts.error.rstrip('.')}. Tasks that run go on; pages are not live, and no waiting task begins."
+    return [Finding("redis_lost", "redis", title, text, (("Error", parts.error),))]
 
 
 def no_workers(parts: LiveParts, waiting: Waiting, is_running: bool) -> list[Finding] | None:

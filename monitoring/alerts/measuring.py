@@ -14,7 +14,7 @@ from typing import Any
 
 import psutil
 import redis
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.orm import Session
 
@@ -43,9 +43,10 @@ class Machine:
 
 @dataclass(frozen=True, slots=True)
 class LiveParts:
-    """What Redis knows. `error` says why it did not answer; then the rest is None."""
+    """What Redis knows. `error` says why it did not answer or takes no writes; then the rest is None."""
 
     error: str | None
+    answers: bool = True
     webs: list[dict[str, Any]] | None = None
     workers: int | None = None
 
@@ -90,13 +91,18 @@ def machine(config: Config) -> Machine:
 
 
 def live_parts(client: redis.Redis, prefix: str) -> LiveParts:
-    """Who says over Redis that they live. Takes as long as the client waits when Redis is silent."""
+    """Who says over Redis that they live. Takes as long as the client waits when Redis is silent.
+
+    It is asked to write, as everybody does who lives: with a full disk or memory it answers and takes nothing.
+    """
     try:
+        client.set(f"{prefix}alerts:probe", 1, ex=60)
         webs = present(client, prefix, "web")
         workers = len(present(client, prefix, "worker")) or _heard_by_rq(client, prefix)
     except RedisError as error:
-        return LiveParts(" ".join(str(error).split())[:200] or type(error).__name__)
-    return LiveParts(None, webs, workers)
+        said = " ".join(str(error).split())[:200] or type(error).__name__
+        return LiveParts(said, isinstance(error, ResponseError))
+    return LiveParts(None, True, webs, workers)
 
 
 def waiting(session: Session, now: datetime) -> Waiting:

@@ -280,6 +280,22 @@ def test_redis_away_is_stored_and_told_to_open_pages_when_it_is_back(
     assert watch.one("redis_lost").state == "resolved"
 
 
+def test_a_redis_that_answers_and_takes_no_writes_is_told_and_nobody_is_called_silent(
+    make_watch: Callable[..., Watch], database: Database, redis_server: RedisServer
+) -> None:
+    watch = make_watch(database, redis_server.url)
+    watch.only("redis_lost", "loop_blocked")
+    Presence(watch.client, "taskroom:", "web").beat({"loop_delay_max_ms": 3.0})
+    watch.turn()
+    with redis_server.client() as client:
+        client.config_set("maxmemory", 1)
+        watch.turns(20)
+        assert watch.one("redis_lost").title == "Redis takes no writes"
+        assert "maxmemory" in watch.one("redis_lost").text
+        assert len(watch.alerts()) == 1
+        client.config_set("maxmemory", 0)
+
+
 @pytest.mark.req("E8")
 def test_a_locked_database_is_told_at_once_and_stored_when_it_is_back(
     make_watch: Callable[..., Watch], database: Database, redis_url: str, caplog: pytest.LogCaptureFixture
