@@ -89,8 +89,8 @@ _LISTED = (
         "redis_lost",
         "Redis lost",
         "Redis does not answer, or takes no writes",
-        "Start Redis again, or look at its disk and memory, at REDIS_URL, its password and the network. Running tasks go "
-        "on and nothing durable is lost; waiting tasks start when it is back, and pages say that they are not live.",
+        "Start Redis again, or look at its disk and memory, at REDIS_URL, its password and the network. Running tasks "
+        "go on and nothing durable is lost; waiting tasks start when it is back, and pages say that they are not live.",
         Severity.CRITICAL,
         after_s=5,
     ),
