@@ -176,9 +176,10 @@ def _after(cursor: str, sort: Sort) -> ColumnElement[bool]:
     except (ValueError, OverflowError):
         words = "This cursor is not one that this list gave out. Start again without it."
         raise InvalidPayload(words) from None
+    # The first condition alone lets the database begin at this place of the index.
     if sort is Sort.OLDEST:
-        return or_(column > value, and_(column == value, Task.id > last_id))
-    return or_(column < value, and_(column == value, Task.id < last_id))
+        return and_(column >= value, or_(column > value, Task.id > last_id))
+    return and_(column <= value, or_(column < value, Task.id < last_id))
 
 
 def _duration(text: str) -> int:
