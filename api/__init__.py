@@ -10,6 +10,7 @@ from flask import Flask
 
 from api import (
     admin_alert_calls,
+    admin_audit_calls,
     admin_metrics_calls,
     admin_operations_calls,
     admin_people_calls,
@@ -55,6 +56,7 @@ CALLS = (
     person_calls,
     admin_metrics_calls,
     admin_alert_calls,
+    admin_audit_calls,
     admin_queue_calls,
     admin_people_calls,
     admin_operations_calls,

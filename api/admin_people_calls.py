@@ -1,28 +1,27 @@
-"""People, their limits, sessions and tokens, and the audit log. All of it is for admins: see `api.dispatch`."""
+"""People, their limits and sessions. All of it is for admins: see `api.dispatch`."""
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
-from flask import g, request
+from flask import request
 
 import accounts
 import extensions
-from accounts import Actor, NoSuchAccount, audit_log, password_links, token_list
+from accounts import password_links
 from accounts.limits import BUILT_IN, FIELDS, as_fields, default_limits, set_defaults, set_limits
 from accounts.limits import SETTINGS as LIMIT_SETTINGS
 from api import admin_people_shapes as shapes
 from api import reading
+from api.admin_audit_calls import actor, whole_number
+from api.admin_audit_shapes import BecauseQuery, Ended
 from api.operations import PREFIX, Call, Reply, operation
 from database import Database, rfc3339, utc_now
 from server_settings import settings_below
 from tasks import people
-from tasks.errors import InvalidPayload
 
 USERS = "/admin/users"
 ONE = f"{USERS}/{{user_id}}"
-NUMBER = re.compile(r"[1-9][0-9]{0,9}", re.ASCII)
 
 
 @operation("GET", USERS, summary="List people", tag="Admin", answer=shapes.PeoplePage, query=shapes.PeopleQuery)
@@ -50,11 +49,11 @@ def create_user(call: Call) -> Reply:
     """Without a password, the answer holds a link with which the person chooses one: once, within three days."""
     asked: shapes.NewPerson = call.body
     if asked.password is None:
-        user, token = password_links.invite(_db(), asked.username, _actor(call), role=asked.role, reason=asked.reason)
+        user, token = password_links.invite(_db(), asked.username, actor(call), role=asked.role, reason=asked.reason)
         link = _link(token)
     else:
         user = accounts.create_user(
-            _db(), asked.username, asked.password, _actor(call), role=asked.role, reason=asked.reason
+            _db(), asked.username, asked.password, actor(call), role=asked.role, reason=asked.reason
         )
         link = None
     return Reply(_person(user.id) | {"password_link": link}, {"Location": f"{PREFIX}{USERS}/{user.id}"})
@@ -63,7 +62,7 @@ def create_user(call: Call) -> Reply:
 @operation("GET", ONE, summary="Look at a person", tag="Admin", answer=shapes.PersonShape)
 def show_user(call: Call) -> dict[str, Any]:
     """With limits, and how much of them is used."""
-    return _person(_number(call, "user_id"))
+    return _person(whole_number(call, "user_id"))
 
 
 @operation(
@@ -81,11 +80,11 @@ def change_user(call: Call) -> dict[str, Any]:
     The last active admin can be neither demoted nor disabled.
     """
     asked: shapes.ChangePerson = call.body
-    user_id = _number(call, "user_id")
+    user_id = whole_number(call, "user_id")
     accounts.change_user(
         _db(),
         user_id,
-        _actor(call),
+        actor(call),
         role=asked.role,
         is_active=asked.active,
         password=asked.password,
@@ -107,13 +106,13 @@ def change_user(call: Call) -> dict[str, Any]:
 def make_password_link(call: Call) -> dict[str, Any]:
     """For whoever has forgotten theirs. The old password holds until the link is used; an older link ends."""
     asked: shapes.Because = call.body
-    return _link(password_links.make_link(_db(), _number(call, "user_id"), _actor(call), reason=asked.reason))
+    return _link(password_links.make_link(_db(), whole_number(call, "user_id"), actor(call), reason=asked.reason))
 
 
 @operation("GET", f"{ONE}/sessions", summary="List a person's sessions", tag="Admin", answer=shapes.SessionPage)
 def list_user_sessions(call: Call) -> dict[str, Any]:
     """Where the person is signed in."""
-    user_id = _number(call, "user_id")
+    user_id = whole_number(call, "user_id")
     _person(user_id)
     rows = accounts.list_sessions(_db(), user_id)
     items = [
@@ -135,13 +134,13 @@ def list_user_sessions(call: Call) -> dict[str, Any]:
     f"{ONE}/sessions",
     summary="End all of a person's sessions",
     tag="Admin",
-    answer=shapes.Ended,
-    query=shapes.BecauseQuery,
+    answer=Ended,
+    query=BecauseQuery,
 )
 def end_user_sessions(call: Call) -> dict[str, Any]:
     """Every cookie of theirs is dead and every socket of it closes."""
-    user_id = _number(call, "user_id")
-    return {"ended": accounts.end_all_sessions(_db(), user_id, _actor(call), reason=call.query.reason or None)}
+    user_id = whole_number(call, "user_id")
+    return {"ended": accounts.end_all_sessions(_db(), user_id, actor(call), reason=call.query.reason or None)}
 
 
 @operation(
@@ -149,20 +148,20 @@ def end_user_sessions(call: Call) -> dict[str, Any]:
     f"{ONE}/sessions/{{session_id}}",
     summary="End one session",
     tag="Admin",
-    answer=shapes.Ended,
-    query=shapes.BecauseQuery,
+    answer=Ended,
+    query=BecauseQuery,
 )
 def end_user_session(call: Call) -> dict[str, Any]:
     """One that has ended already is not found."""
-    user_id, session_id = _number(call, "user_id"), _number(call, "session_id")
-    accounts.end_session(_db(), session_id, _actor(call), owner_id=user_id, reason=call.query.reason or None)
+    user_id, session_id = whole_number(call, "user_id"), whole_number(call, "session_id")
+    accounts.end_session(_db(), session_id, actor(call), owner_id=user_id, reason=call.query.reason or None)
     return {"ended": 1}
 
 
 @operation("GET", f"{ONE}/limits", summary="See a person's limits", tag="Admin", answer=shapes.LimitsShape)
 def show_limits(call: Call) -> dict[str, Any]:
     """What holds, what was set for this person, and the defaults."""
-    return _limits(_number(call, "user_id"))
+    return _limits(whole_number(call, "user_id"))
 
 
 @operation(
@@ -175,8 +174,8 @@ def show_limits(call: Call) -> dict[str, Any]:
 )
 def change_limits(call: Call) -> dict[str, Any]:
     """All of them: what is left out is the default again."""
-    user_id = _number(call, "user_id")
-    set_limits(_db(), user_id, _wished(call.body), _actor(call), reason=call.body.reason)
+    user_id = whole_number(call, "user_id")
+    set_limits(_db(), user_id, _wished(call.body), actor(call), reason=call.body.reason)
     return _limits(user_id)
 
 
@@ -196,65 +195,8 @@ def show_default_limits(call: Call) -> dict[str, Any]:  # noqa: ARG001
 )
 def change_default_limits(call: Call) -> dict[str, Any]:
     """All of them: what is left out is what is built in and configured."""
-    set_defaults(_db(), _wished(call.body), _actor(call), reason=call.body.reason)
+    set_defaults(_db(), _wished(call.body), actor(call), reason=call.body.reason)
     return _defaults()
-
-
-@operation(
-    "GET",
-    "/admin/tokens",
-    summary="List everybody's API tokens",
-    tag="Admin",
-    answer=shapes.AdminTokenPage,
-    query=shapes.TokenQuery,
-    refuses=(400,),
-)
-def list_api_tokens(call: Call) -> dict[str, Any]:
-    """By hint: what a token is, only its holder knows."""
-    asked: shapes.TokenQuery = call.query
-    filters = token_list.TokenFilters(asked.q, asked.owner, asked.state, asked.care)
-    with reading.database().read() as session:
-        items, following = token_list.list_all_tokens(session, filters, utc_now(), _before(asked.cursor), asked.limit)
-    return {"items": items, "next_cursor": str(following) if following else None}
-
-
-@operation(
-    "DELETE",
-    "/admin/tokens/{token_id}",
-    summary="Revoke an API token",
-    tag="Admin",
-    answer=shapes.Ended,
-    query=shapes.BecauseQuery,
-)
-def revoke_api_token(call: Call) -> dict[str, Any]:
-    """It ends at once, and what it has open closes. Doing it twice is harmless."""
-    accounts.revoke_token(_db(), _number(call, "token_id"), _actor(call), reason=call.query.reason or None)
-    return {"ended": 1}
-
-
-@operation(
-    "GET",
-    "/admin/audit",
-    summary="Read the audit log",
-    tag="Admin",
-    answer=shapes.AuditPage,
-    query=shapes.AuditQuery,
-    refuses=(400,),
-)
-def list_audit_entries(call: Call) -> dict[str, Any]:
-    """Who changed what, newest first, with what it was before and after."""
-    asked: shapes.AuditQuery = call.query
-    filters = audit_log.AuditFilters(asked.actor, asked.action, asked.subject, asked.q, asked.since, asked.until)
-    before = _before(asked.cursor)
-
-    def read(database: Database) -> dict[str, Any]:
-        with database.read() as session:
-            found, following = audit_log.entries(session, filters, before, asked.limit)
-            items = [audit_log.as_fields(each) for each in found]
-            return {"items": items, "next_cursor": str(following) if following else None}
-
-    database: Database = extensions.current().analysis
-    return extensions.offload_read(lambda: read(database)) if database.is_sqlite else read(database)
 
 
 def _db() -> Database:
@@ -292,22 +234,3 @@ def _link(token: str) -> dict[str, Any]:
     made = password_links.open_link(_db(), token)
     url = f"{request.url_root}password?token={token}"
     return {"url": url, "expires_at": rfc3339(made.expires_at if made else None)}
-
-
-def _actor(call: Call) -> Actor:
-    return Actor(call.identity.username, call.identity.user_id, request.remote_addr, g.get("request_id"))
-
-
-def _number(call: Call, name: str) -> int:
-    text = call.path[name]
-    if not NUMBER.fullmatch(text) or int(text) > shapes.MAX_ID:
-        raise NoSuchAccount("There is nothing of this number.")
-    return int(text)
-
-
-def _before(cursor: str) -> int | None:
-    if not cursor:
-        return None
-    if not NUMBER.fullmatch(cursor) or int(cursor) > shapes.MAX_ID:
-        raise InvalidPayload("This cursor is not one that a list gave out. Start again without it.")
-    return int(cursor)
