@@ -89,11 +89,12 @@ def create_user(username: str, role: str, password_stdin: bool, data_dir: Path |
 def list_users(data_dir: Path | None) -> None:
     """One account a line: name, role, state, last sign-in, parted by tabs."""
     from accounts import list_users as all_users
+    from accounts.passwords import NO_PASSWORD
     from database import rfc3339
 
     with _database(data_dir) as db:
         for row in all_users(db):
-            state = "active" if row.is_active else "disabled"
+            state = "disabled" if not row.is_active else "invited" if row.password_hash == NO_PASSWORD else "active"
             click.echo("\t".join((row.username, row.role, state, rfc3339(row.last_login_at) or "never")))
 
 
@@ -135,17 +136,18 @@ def set_role(username: str, role: str, reason: str | None, data_dir: Path | None
 
 @user.command("set-password")
 @click.argument("username")
+@click.option("--reason", help="Kept in the audit log.")
 @password_option
 @data_dir_option
 @fails_in_a_sentence
-def set_password(username: str, password_stdin: bool, data_dir: Path | None) -> None:
+def set_password(username: str, reason: str | None, password_stdin: bool, data_dir: Path | None) -> None:
     """Give somebody a new password and end their logins."""
     import accounts
 
     password = _password(password_stdin)
     with _database(data_dir) as db:
         found = accounts.find_user(db, username)
-        accounts.set_password(db, found.id, password, accounts.COMMAND_LINE)
+        accounts.set_password(db, found.id, password, accounts.COMMAND_LINE, reason=reason)
     _say(f"{found.username} has a new password and is signed out everywhere.")
 
 
