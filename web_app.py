@@ -62,6 +62,7 @@ from loop_watch import LoopWatch
 from monitoring.current import CurrentMetrics
 from monitoring.metrics import Sampler
 from monitoring.presence import Presence
+from monitoring.recent_history import RecentHistory
 from monitoring.queue_view import QueueView
 from monitoring.web_figures import BEAT_S, WebFigures
 from pages import security, session
@@ -107,6 +108,7 @@ class Taskroom:
     tasks: Tasks
     rooms: Rooms
     metrics: CurrentMetrics
+    history: RecentHistory
     sockets: Sockets
     progress_handler: WebSocketProgressHandler
     dashboard: AdminDashboardWebSocket
@@ -253,6 +255,7 @@ def put_together(config: Config, refusals: Refusals) -> Taskroom:
         tasks,
         rooms,
         metrics,
+        RecentHistory(analysis, offload_read),
         sockets,
         handler,
         dashboard,

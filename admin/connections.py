@@ -19,7 +19,7 @@ from admin.overview_parts import room_rows
 from database import utc_now
 from delivery.roll_call import Roll
 from monitoring.connections import call_roll, end_connection, shown
-from monitoring.history import SPANS, history
+from monitoring.history import SPANS
 from pages import format as words
 from tasks.errors import TaskroomError
 from tasks.models import Task
@@ -57,7 +57,9 @@ def connection_list() -> str:
     span = SPANS[request.args.get("range", "1h") if request.args.get("range") in SPANS else "1h"]
     metrics: dict[str, Any] = room.metrics.now()
     roll, is_whole = call_roll(room, text, ROWS)
-    past, titles = asked.read_aside(lambda session: (history(session, span.name, now), _titles(session, roll)))
+    past: dict[str, Any] = room.history.of(span.name)
+    with asked.database().read() as session:
+        titles = _titles(session, roll)
     found = shown(metrics, roll, is_whole=is_whole)
     return render_template(
         "admin/connections.html",

@@ -15,7 +15,7 @@ from admin.frame import blueprint
 from admin.metric_words import figures
 from database import utc_now
 from monitoring.alerts.thresholds import thresholds
-from monitoring.history import SPANS, history
+from monitoring.history import SPANS
 from pages import format as words
 
 RANGES = {"1h": "1 h", "24h": "24 h", "7d": "7 d"}
@@ -30,8 +30,9 @@ def overview() -> str:
     span = SPANS[chosen if chosen in SPANS else "1h"]
     metrics: dict[str, Any] = room.metrics.now()
     queue: dict[str, Any] = room.queue_view.look()
-    past, rules = asked.read_aside(lambda session: (history(session, span.name, now), thresholds(session)))
-    limits = overview_parts.limits(rules, metrics)
+    past: dict[str, Any] = room.history.of(span.name)
+    with asked.database().read() as session:
+        limits = overview_parts.limits(thresholds(session), metrics)
     return render_template(
         "admin/overview.html",
         figures=figures(metrics, queue["queue"]["limit"]),

@@ -21,7 +21,7 @@ SHOWN_BUCKETS = 9
 HISTOGRAM = (300, 112, 86)  # width, height, ground
 WORKER_STATES = {
     "idle": ("unsure", "Idle", ""),
-    "running": ("running", "Running", "run"),
+    "running": ("running", "Running", ""),
     "draining": ("paused", "Draining", ""),
     "silent": ("silent", "Silent", "warn"),
     "stopped": ("stop", "Stopped", ""),
@@ -147,6 +147,7 @@ def worker_row(worker: Mapping[str, Any], now: datetime) -> dict[str, Any]:
     return {
         "name": worker["name"],
         "short": worker["name"].partition(":")[0],
+        "state": worker["state"],
         "icon": icon,
         "word": word,
         "ink": ink,

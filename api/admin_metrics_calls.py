@@ -18,9 +18,7 @@ from api.admin_metrics_shapes import (
     MetricsHistory,
 )
 from api.operations import Call, operation
-from database import utc_now
 from monitoring.connections import call_roll, end_connection, shown
-from monitoring.history import history
 
 
 @operation("GET", "/admin/metrics", summary="Read the metrics", tag="Admin", answer=Metrics)
@@ -40,13 +38,8 @@ def read_metrics(_call: Call) -> dict[str, Any]:
 )
 def read_metrics_history(call: Call) -> dict[str, Any]:
     """An hour, a day or a week, in at most some hundred steps."""
-    room, asked = extensions.current(), call.query
-
-    def read() -> dict[str, Any]:
-        with room.analysis.read() as session:
-            return history(session, asked.range, utc_now())
-
-    return extensions.offload_read(read)
+    found: dict[str, Any] = extensions.current().history.of(call.query.range)
+    return found
 
 
 @operation(

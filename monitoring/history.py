@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from delivery.latency import BOUNDS_MS, at_most, percentile
-from monitoring.samples import COUNTS, HISTOGRAM, MINUTE_S, RAW_S, TEN_MINUTES_S, add, floor, fold, rows
+from monitoring.samples import COUNTS, HISTOGRAM, MINUTE_S, RAW_S, TEN_MINUTES_S, add, add_counts, floor, fold, rows
 
 LOW, MEAN, HIGH = 0, 1, 2
 
@@ -75,7 +75,7 @@ def history(session: Session, name: str, now: datetime) -> dict[str, Any]:
     begin = now - span.length
     kept = _rows(session, span.resolution_s, begin)
     steps = [(at, fold(each)) for at, each in _grouped(kept, span.step_s)]
-    counted = [(at, fold(each)) for at, each in _grouped(kept, span.count_step_s)]
+    counted = [(at, add_counts(each)) for at, each in _grouped(steps, span.count_step_s)]
     whole = add(each[HISTOGRAM] for _, each in steps if HISTOGRAM in each)
     return {
         "range": span.name,

@@ -114,20 +114,25 @@ def compact(session: Session, now: datetime) -> None:
 def fold(samples: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     """What these samples, raw or folded already, come to; unknown values count for nothing."""
     kept = list(samples)
-    folded: dict[str, Any] = {}
+    folded: dict[str, Any] = add_counts(kept)
     for name in GAUGES:
-        spans = [_span(value) for one in kept if (value := one.get(name)) is not None]
-        if spans:
-            mean = sum(span[1] for span in spans) / len(spans)
-            folded[name] = [min(span[0] for span in spans), _short(mean), max(span[2] for span in spans)]
-    for name in COUNTS:
         known = [value for one in kept if (value := one.get(name)) is not None]
         if known:
-            folded[name] = sum(known)
+            folded[name] = _span(known)
     histograms = [value for one in kept if (value := one.get(HISTOGRAM)) is not None]
     if histograms:
         folded[HISTOGRAM] = add(histograms)
     return folded
+
+
+def add_counts(samples: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What was counted in all of these samples, raw or folded already; what none of them knows is left out."""
+    found = {}
+    for name in COUNTS:
+        known = [value for one in samples if (value := one.get(name)) is not None]
+        if known:
+            found[name] = sum(known)
+    return found
 
 
 def add(histograms: Iterable[Sequence[int]]) -> list[int]:
@@ -140,8 +145,13 @@ def floor(moment: datetime, step_s: int) -> datetime:
     return datetime.fromtimestamp(moment.timestamp() // step_s * step_s, UTC)
 
 
-def _span(value: Any) -> Sequence[float]:
-    return value if isinstance(value, list) else (value, value, value)
+def _span(known: Sequence[Any]) -> list[float]:
+    """The lowest, the mean and the highest of numbers, or of such triples."""
+    if any(isinstance(value, list) for value in known):
+        triples = [value if isinstance(value, list) else (value, value, value) for value in known]
+        lows, means, highs = zip(*triples, strict=True)
+        return [min(lows), _short(sum(means) / len(means)), max(highs)]
+    return [min(known), _short(sum(known) / len(known)), max(known)]
 
 
 def _short(value: float) -> float:

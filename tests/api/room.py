@@ -29,6 +29,7 @@ from delivery.test_trace import TestTrace
 from monitoring.current import CurrentMetrics
 from monitoring.metrics import Sampler
 from monitoring.queue_view import QueueView
+from monitoring.recent_history import RecentHistory
 from pages import security, session
 from tasks import journal, lifecycle, registry, store
 from tasks.journal import Line
@@ -124,6 +125,7 @@ class Room:
             tasks=self.tasks,
             announcer=self.announcer,
             metrics=CurrentMetrics(self.database, Sampler(self.config, self.analysis, self.redis)),
+            history=RecentHistory(self.analysis),
             roll_call=RollCall(self.redis, self.config.redis_prefix, self.log, "web@here:1", self.sockets, self.rooms),
             status=ServerStatus(self.database, self.log, lambda _packet: None),
             queue_view=QueueView(self.config, self.database, self.redis),

@@ -8,7 +8,7 @@ const MOST_WORKERS = 24;
 const MOST_ROOMS = 8;
 const SVG = "http://www.w3.org/2000/svg";
 const STATES = {
-  idle: ["unsure", "Idle", ""], running: ["running", "Running", "run"], draining: ["paused", "Draining", ""],
+  idle: ["unsure", "Idle", ""], running: ["running", "Running", ""], draining: ["paused", "Draining", ""],
   silent: ["silent", "Silent", "warn"], stopped: ["stop", "Stopped", ""],
 };
 const LIVING = new Set(["idle", "running", "draining"]);
@@ -102,7 +102,7 @@ function worker(row, { name, state, task = null, cpu_percent: cpu = null, memory
   const nothing = state === "stopped" ? UNKNOWN : "unknown";
   const lives = LIVING.has(state);
   const badge = find(row, "worker-badge");
-  setAttribute(badge, "class", `badge flat${ink ? ` ink-${ink}` : ""}`);
+  setAttribute(badge, "data-state", state);
   setIcon(badge, icon);
   setText(find(row, "worker-word"), word);
   setAttribute(find(row, "worker-name"), "title", name);
