@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -84,6 +85,15 @@ def give_back(session: Session, counts: list[Count]) -> None:
         elif row := session.get(LoginThrottle, count.key, with_for_update=True):
             row.tries = max(row.tries - 1, 0)
             row.paused_until = None
+
+
+def paused_names(session: Session, folded_names: Iterable[str], now: datetime) -> dict[str, datetime]:
+    """Until when signing in is paused for these names, where it is, after too many tries from unknown addresses."""
+    keys = {_digest(f"user:{name}"): name for name in folded_names}
+    paused = select(LoginThrottle.key, LoginThrottle.paused_until).where(
+        LoginThrottle.key.in_(keys), LoginThrottle.paused_until > now
+    )
+    return {keys[key]: until for key, until in session.execute(paused) if until is not None}
 
 
 def pause_words(seconds: int) -> str:

@@ -191,7 +191,7 @@ def _chosen(session: Session, user_id: int, now: datetime, error: AccountError |
     person, me = people.person(session, user_id, now, asked.configured_running()), current_user.identity
     columns = (Task.id, Task.title, Task.state, Task.created_at)
     newest = select(*columns).where(Task.owner_id == user_id).order_by(Task.created_at.desc()).limit(LAST_TASKS)
-    icon, word = view.STATE_WORDS[person["state"]]
+    icon, word = view.state_words(person, now)
     fields = view.limit_fields(person["own_limits"], person["default_limits"], person)
     return person | {
         "fields": view.with_typed(fields, request.form, error),

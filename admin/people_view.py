@@ -29,7 +29,7 @@ def row(person: Mapping[str, Any], now: datetime, me: int) -> dict[str, Any]:
     limit = person["limits"]["max_running"]
     share = min(100.0, 100 * person["running"] / limit)
     daily = person["limits"]["tasks_per_day"]
-    icon, word = STATE_WORDS[person["state"]]
+    icon, word = state_words(person, now)
     return {
         "id": person["id"],
         "username": person["username"],
@@ -55,6 +55,14 @@ def row(person: Mapping[str, Any], now: datetime, me: int) -> dict[str, Any]:
         "sessions": person["sessions"],
         "seen": words.moment(person["last_seen_at"], now),
     }
+
+
+def state_words(person: Mapping[str, Any], now: datetime) -> tuple[str, str]:
+    """The badge of a person: its icon and its word."""
+    until = words.parse_time(person["paused_until"])
+    if until is not None and until > now and person["state"] == "active":
+        return "retrying", f"Paused for {words.duration((until - now).total_seconds() * 1000)}"
+    return STATE_WORDS[person["state"]]
 
 
 def limit_fields(own: Mapping[str, Any], defaults: Mapping[str, Any], used: Mapping[str, Any]) -> list[dict[str, Any]]:

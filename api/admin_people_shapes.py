@@ -105,12 +105,16 @@ class LimitsShape(Answer):
 
 
 class PersonShape(Answer):
-    """A person, with how much of the limits is used. `last_seen_at` is exact to five minutes."""
+    """A person, with how much of the limits is used. `last_seen_at` is exact to five minutes.
+
+    `paused_until` says until when nobody may sign in with this name from a new address, after too many tries.
+    """
 
     id: int
     username: str
     role: Role
     state: Literal["active", "disabled", "invited"]
+    paused_until: Time | None
     created_at: Time
     last_login_at: Time | None
     last_seen_at: Time | None

@@ -101,9 +101,7 @@ def _answer(error: Exception) -> BaseResponse:
     if isinstance(error, HTTPException) and (error.response is not None or (error.code or 500) < 400):
         return make_response(error.get_response())
     if isinstance(error, TaskroomError) and error.refused:
-        identity = current_user.identity
-        actor = Actor(identity.username, identity.user_id, request.remote_addr, g.get("request_id"))
-        note_refused(extensions.current().database, error.refused, actor)
+        _note_refused(error.refused)
     problem = _describe(error)
     if problem.status >= 500:
         reference = g.get("request_id", "")
@@ -117,6 +115,14 @@ def _answer(error: Exception) -> BaseResponse:
     if problem.allow:
         response.headers["Allow"] = problem.allow
     return response
+
+
+def _note_refused(subject: str) -> None:
+    """Keep in the audit log what somebody who is signed in has no right to."""
+    identity = getattr(current_user, "identity", None)
+    if identity is not None:
+        actor = Actor(identity.username, identity.user_id, request.remote_addr, g.get("request_id"))
+        note_refused(extensions.current().database, subject, actor)
 
 
 def _describe(error: Exception) -> Problem:

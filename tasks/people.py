@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, exists, func, or_, select
 from sqlalchemy.orm import Session
 
-from accounts import ApiToken, LoginSession, NoSuchAccount, User
+from accounts import ApiToken, LoginSession, NoSuchAccount, User, throttle
 from accounts.limits import FIELDS, as_fields, default_limits, own_limits
 from accounts.models import UserLimits
 from accounts.passwords import NO_PASSWORD
@@ -77,6 +77,7 @@ def _shown(session: Session, users: Sequence[User], now: datetime, configured_ru
     )
     tokens = _numbers(session, select(ApiToken.user_id, func.count()).where(*_lives(now)), ApiToken.user_id, ids)
     seen = _last_seen(session, ids)
+    paused = throttle.paused_names(session, [user.name_key for user in users], now)
     usual, own = default_limits(session), own_limits(session, ids)
     defaults = as_fields(usual, configured_running)
     return [
@@ -85,6 +86,7 @@ def _shown(session: Session, users: Sequence[User], now: datetime, configured_ru
             "username": user.username,
             "role": user.role,
             "state": state_of(user),
+            "paused_until": rfc3339(paused.get(user.name_key)),
             "created_at": rfc3339(user.created_at),
             "last_login_at": rfc3339(user.last_login_at),
             "last_seen_at": rfc3339(max(filter(None, (seen.get(user.id), user.last_login_at)), default=None)),

@@ -61,6 +61,15 @@ def test_people_are_searched_and_filtered_in_the_address(desk: Desk) -> None:
     assert "Nobody matches" in desk.text("/admin/people?q=zzz")
 
 
+@pytest.mark.req("D12")
+def test_whose_name_is_guessed_at_is_shown_as_paused(desk: Desk) -> None:
+    desk.room.person("ada")
+    for _ in range(6):
+        with pytest.raises(accounts.AccountError):
+            accounts.sign_in(desk.room.database, "ada", "guessed", accounts.Browser("203.0.113.9"))
+    assert re.search(r"ada Member Paused for \d+", desk.text("/admin/people"))
+
+
 @pytest.mark.req("D12", "D9")
 def test_a_person_is_made_with_a_link_that_the_page_shows_once(desk: Desk) -> None:
     desk.get("/admin/people/new")

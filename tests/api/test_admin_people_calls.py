@@ -9,8 +9,9 @@ import jsonschema_rs
 import pytest
 
 import accounts
-from accounts import COMMAND_LINE, AuditEntry, audit
+from accounts import COMMAND_LINE, AuditEntry, audit, token_list
 from accounts.refused import MAX_A_MINUTE
+from database import utc_now
 from tests.api.room import PASSWORD, Caller, Room
 
 pytestmark = pytest.mark.req("H8")
@@ -75,7 +76,8 @@ def test_people_are_listed_with_how_much_of_their_limits_they_use(room: Room, ad
     assert admin.get(f"/admin/users/{ada.identity.user_id}").json == first
 
 
-def test_people_are_filtered_searched_and_paged(room: Room, admin: Caller) -> None:
+def test_people_are_filtered_searched_and_paged(any_room: Room) -> None:
+    room, admin = any_room, any_room.person("root", role="admin")
     for name in ("ada", "Adam", "eve"):
         room.person(name)
     make(admin, "ivy")
@@ -94,6 +96,8 @@ def test_people_are_filtered_searched_and_paged(room: Room, admin: Caller) -> No
     assert names("seen=never") == ["ivy"]
     assert names("seen=day") == ["ada", "Adam", "eve", "root"]
     admin.call("PUT", f"/admin/users/{eve}/limits", json={"tasks_per_day": 3})
+    with room.database.read() as session:
+        assert token_list.figures(session, utc_now()) == {"active": 3, "no_end": 3, "never_used": 0}
     assert names("limits=own") == ["eve"]
     assert "eve" not in names("limits=default")
     first = admin.get("/admin/users?limit=3").json
