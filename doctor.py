@@ -31,6 +31,7 @@ from sqlalchemy.exc import SQLAlchemyError
 import embedded_redis
 from config import Config, ConfigError
 from database import MIGRATIONS, Database
+from outbound import smtp
 
 SILENT_WORKER = timedelta(seconds=60)
 MIN_FREE_BYTES = 200_000_000
@@ -249,6 +250,17 @@ def _numbers(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
 
 
+def _mail(config: Config) -> Check:
+    if config.mail is None:
+        return Check("mail", "ok", "not set up: nobody is mailed (docs/webhooks.md)")
+    place = f"{config.mail.host}:{config.mail.port}"
+    outcome = smtp.look(config.mail)
+    if outcome.trouble:
+        advice = "check SMTP_URL or SMTP_HOST and what stands beside it, and that the server can be reached from here"
+        return Check("mail", "fail", f"{place}: {outcome.trouble}", advice)
+    return Check("mail", "ok", f"{place} takes mail from {config.mail.sender} ({config.mail.security})")
+
+
 LOOKS: tuple[tuple[str, Callable[[Config], Check]], ...] = (
     ("configuration", _configuration),
     ("data directory", _data_directory),
@@ -261,6 +273,7 @@ LOOKS: tuple[tuple[str, Callable[[Config], Check]], ...] = (
     ("git", _git),
     ("scan roots", _scan_roots),
     ("commands", _commands),
+    ("mail", _mail),
 )
 
 

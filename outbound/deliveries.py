@@ -29,6 +29,7 @@ JITTER = 0.2
 LONGEST_PAUSE_S = 28800.0
 KEPT_DAYS = 30
 KEPT_PER_WEBHOOK = 200
+FORGOTTEN_AT_ONCE = 200
 MAX_ANSWER = 500
 
 
@@ -121,7 +122,8 @@ def claim(database: Database, ids: Sequence[str], ahead_s: float = 0.0) -> list[
         taken = session.scalars(taking).all()
         if not taken:
             return []
-        return list(session.scalars(select(Delivery).where(Delivery.id.in_(taken)).order_by(Delivery.created_at)))
+        rows = select(Delivery).where(Delivery.id.in_(taken)).order_by(Delivery.created_at, Delivery.notification_id)
+        return list(session.scalars(rows))
 
 
 def finish(
@@ -176,16 +178,15 @@ def send_again(session: Session, delivery: Delivery) -> bool:
 def forget_old(database: Database, now: datetime | None = None) -> int:
     """Remove what ended more than KEPT_DAYS ago, and beyond the newest KEPT_PER_WEBHOOK of each webhook."""
     before = (now or utc_now()) - timedelta(days=KEPT_DAYS)
-    removed = 0
-    with database.write() as session:
-        old = delete(Delivery).where(Delivery.state != "waiting", Delivery.ended_at < before)
-        removed += len(session.scalars(old.returning(Delivery.id)).all())
-        place = func.row_number().over(partition_by=Delivery.webhook_id, order_by=Delivery.created_at.desc())
-        placed = select(Delivery.id, place.label("place")).where(Delivery.webhook_id.is_not(None)).subquery()
-        beyond = delete(Delivery).where(
-            Delivery.state != "waiting",
-            Delivery.id.in_(select(placed.c.id).where(placed.c.place > KEPT_PER_WEBHOOK)),
-        )
-        without = beyond.execution_options(synchronize_session=False)
-        removed += len(session.scalars(without.returning(Delivery.id)).all())
-    return removed
+    place = func.row_number().over(partition_by=Delivery.webhook_id, order_by=Delivery.created_at.desc())
+    placed = select(Delivery.id, place.label("place")).where(Delivery.webhook_id.is_not(None)).subquery()
+    beyond = select(placed.c.id).where(placed.c.place > KEPT_PER_WEBHOOK)
+    has_ended = Delivery.state != "waiting"
+    too_many = has_ended & (Delivery.id.in_(beyond) | (Delivery.ended_at < before))
+    with database.read() as session:
+        ids = session.scalars(select(Delivery.id).where(too_many)).all()
+    for start in range(0, len(ids), FORGOTTEN_AT_ONCE):  # so that nobody waits long for the database
+        some = delete(Delivery).where(Delivery.id.in_(ids[start : start + FORGOTTEN_AT_ONCE]), has_ended)
+        with database.write() as session:
+            session.execute(some.execution_options(synchronize_session=False))
+    return len(ids)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import smtplib
 import ssl
 import time
+from collections.abc import Callable
 from email.message import EmailMessage
 from pathlib import Path
 
@@ -17,12 +18,21 @@ FIRST_PERMANENT = 500
 
 def send(mail: Mail, message: EmailMessage, authority: Path | None = None) -> Outcome:
     """Send once, and say what came of it: a status is SMTP's. `authority` is there for tests with a server here."""
+    return _visit(mail, authority, lambda server: server.send_message(message))
+
+
+def look(mail: Mail, authority: Path | None = None) -> Outcome:
+    """Connect, sign in and leave again: whether mail could be sent."""
+    return _visit(mail, authority, lambda server: server.noop())
+
+
+def _visit(mail: Mail, authority: Path | None, act: Callable[[smtplib.SMTP], object]) -> Outcome:
     began_s = time.monotonic()
     try:
         with _connected(mail, authority) as server:
             if mail.user and mail.password:
                 server.login(mail.user, mail.password)
-            server.send_message(message)
+            act(server)
         return Outcome(250, _since(began_s))
     except smtplib.SMTPAuthenticationError as error:
         return Outcome(error.smtp_code, _since(began_s), "The mail server refused this server's login.")

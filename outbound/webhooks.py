@@ -61,10 +61,13 @@ class Webhooks:
         kept = self._checked(wished)
         with self._database.write() as session:
             hook = find(session, webhook_id, user_id)
+            is_elsewhere = kept.get("url", hook.url) != hook.url
             for name, value in kept.items():
                 setattr(hook, name, value)
             if kept.get("active"):
-                hook.switched_off = hook.failing_since = None
+                hook.switched_off = None
+            if kept.get("active") or is_elsewhere:
+                hook.failing_since = None
             self._record(session, "webhook.changed", hook, actor)
             return shown(hook, newest_try(session, [hook.id]).get(hook.id))
 

@@ -12,10 +12,12 @@ from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
 
+import doctor
 from config import Config, ConfigError
 from database import Database
 from outbound.mail_address import CONFIRMATIONS_A_DAY, MailAddresses
 from outbound.sending import Sender
+from outbound.smtp import look
 from tasks.errors import InvalidParams, NotFound, RateLimited, Unavailable
 from tasks.notices import Notice
 from tests.outbound.mail_server import PASSWORD, USER, MailServer
@@ -265,3 +267,20 @@ def test_settings_in_parts_and_as_an_address_say_the_same(make_config: Callable[
     tls = make_config(**rest, SMTP_URL="smtps://mail.example.org").mail
     assert tls is not None
     assert (tls.port, tls.security) == (465, "tls")
+
+
+def test_the_doctor_signs_in_at_the_mail_server(
+    office: MailOffice, mail_server: MailServer, monkeypatch: pytest.MonkeyPatch, tls_files: tuple[Path, Path]
+) -> None:
+    mail = office.config.mail
+    assert mail is not None
+    assert look(mail, tls_files[0]).is_delivered
+    assert mail_server.messages == []
+    findings = dict(doctor.LOOKS)["mail"]
+    refused = findings(office.config)
+    assert (refused.state, "certificate" in refused.found) == ("fail", True)
+    monkeypatch.setenv("SSL_CERT_FILE", str(tls_files[0]))
+    assert findings(office.config).state == "ok"
+    wrong = findings(replace(office.config, mail=replace(mail, password="wrong-pass-77")))
+    assert (wrong.state, "wrong-pass-77" in repr(wrong)) == ("fail", False)
+    assert "not set up" in findings(replace(office.config, mail=None)).found
