@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
 from flask import g, redirect, render_template, request
@@ -24,6 +25,7 @@ from monitoring.alerts.telling import Teller
 from tasks.errors import InvalidParams, NotFound, TaskroomError
 
 ROWS = 50
+JUDGED_WITHIN = timedelta(seconds=20)
 AS_IT_COMES = "default"
 
 
@@ -52,6 +54,7 @@ def alert_list() -> str:
         chips=asked.chips(words.LIST, words.CHOICES, chosen),
         is_filtered=bool(chosen),
         count_words=words.count_words(_open_rows()),
+        unjudged=_unjudged(now),
         list_title=words.STATES[filters.state] if filters.state else "History",
         shows_open=not filters.state and not cursor,
         next_href=asked.href(words.LIST, chosen | {"cursor": following}) if following else "",
@@ -173,6 +176,15 @@ def _do(alert_id: int, act: Callable[[], object]) -> Response | tuple[str, int]:
         Teller(EventLog(room.redis, room.config.redis_prefix)).tell_of(done)
     back = {"/admin": "/admin", words.LIST: words.LIST}.get(request.form.get("back", ""), f"{words.LIST}/{alert_id}")
     return redirect(back, code=303)
+
+
+def _unjudged(now: datetime) -> dict[str, str] | None:
+    """Since when no scheduler measures, and so none judges; None while one does. `iso` is empty where none ever did."""
+    newest = samples.newest(asked.database())
+    if newest is None:
+        return {"iso": ""}
+    at = datetime.fromisoformat(newest["sampled_at"])
+    return words.moment(at, now) if abs(now - at) > JUDGED_WITHIN else None
 
 
 def _open_count() -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ from werkzeug.test import TestResponse
 
 import admin
 from config import Config
-from database import Database
+from database import Database, rfc3339, utc_now
+from monitoring import samples
 from monitoring.alerts import thresholds
 from monitoring.alerts.models import Alert
 from monitoring.alerts.rules import RULES
@@ -59,8 +61,15 @@ def test_nobody_else_sees_that_there_are_alerts(house: House) -> None:
     assert stored(house, alert_id).state == "active"
 
 
-def test_without_alerts_the_page_says_so(house: House) -> None:
-    text = opened(house.get("/admin/alerts", "ada"))
+def test_without_alerts_the_page_says_so_and_whether_anybody_judges(house: House) -> None:
+    assert "No scheduler judges. None has measured yet." in opened(house.get("/admin/alerts", "ada"))
+    for age_s, words in ((30, "None has measured since"), (0, "")):
+        at = utc_now() - timedelta(seconds=age_s)
+        with house.database.write() as session:
+            samples.store(session, at, {"sampled_at": rfc3339(at)})
+        text = opened(house.get("/admin/alerts", "ada"))
+        assert ("No scheduler judges." in text) == bool(words)
+        assert words in text
     assert "No alert is open." in text
     assert "No alert is over" in text
 
