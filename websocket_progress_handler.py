@@ -228,7 +228,10 @@ class AdminDashboardWebSocket(Requests):
             self._members.add(connected.sid)
         with contextlib.suppress(RedisError):  # while Redis is away: subscribed when it is back
             self._rooms.subscriber.subscribe(self._log.admin_channel)
-        self._sockets.send(connected.sid, self._metrics_packet(self._newest()))
+        metrics = self._newest()
+        if self.watching == 1:
+            self._told_at = metrics["sampled_at"]
+        self._sockets.send(connected.sid, self._metrics_packet(metrics))
         return {}
 
     def acknowledge_test(self, connected: Connected, payload: TaskPayload) -> dict[str, Any]:
