@@ -49,6 +49,7 @@ function end(state, trouble) {
   live.timers.clear(patience);
   setText(find(root, "test-state"), state);
   setText(find(root, "test-trouble"), trouble || "This address shows it again, as far as the server knows.");
+  setAttribute(find(root, "test-trouble"), "data-broken", trouble ? "" : null);
 }
 
 /** The worker's clock gave the first moments; the web process's one is compared with it only on the same host. */
@@ -100,6 +101,7 @@ async function send(form) {
     history.replaceState(null, "", `/admin/test/${encodeURIComponent(taskId)}`);
     setText(find(root, "test-state"), "On its way");
     setText(find(root, "test-trouble"), "Keep this page open.");
+    setAttribute(find(root, "test-trouble"), "data-broken", null);
     paint();
     note(taskId, [], {});
     live.timers.clear(patience);
