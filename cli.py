@@ -70,7 +70,7 @@ def with_config(command: Callable[..., Any]) -> Callable[..., Any]:
             config = Config.from_env(data_dir=data_dir, overrides=overrides)
         except ConfigError as error:
             raise click.UsageError(str(error)) from error
-        set_up_logs(config.log_format)
+        set_up_logs(config.log_format, kept_in=config.log_dir, role=command.__name__)
         return command(config, **options)
 
     return configured

@@ -17,6 +17,8 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 CHECKOUT = Path(__file__).resolve().parent
 MIN_SECRET_LENGTH = 32
+GIVEN = "TASKROOM_GIVEN"
+"""in the environment of a child process: what somebody had set, apart from what `serve` has filled in"""
 # Parts of secrets that stand in tutorials and templates. Seven letters or more: they do not come up by chance.
 SAMPLE_SECRETS = (
     "changeme", "changethis", "replaceme", "secretkey", "yoursecret", "topsecret", "supersecret", "verysecret",
@@ -94,6 +96,8 @@ class Config:
     public_url: str | None
     webhook_hosts: tuple[str, ...]
     mail: Mail | None
+    given: frozenset[str] = frozenset()
+    """the variables that somebody has set; the others have their defaults"""
 
     @classmethod
     def from_env(
@@ -157,11 +161,22 @@ class Config:
             public_url=reader.checked("PUBLIC_URL", None, _public_url, "an http:// or https:// address without a path"),
             webhook_hosts=reader.webhook_hosts(),
             mail=reader.mail(),
+            given=reader.given(),
         )
 
     def with_redis(self, redis_url: str) -> Config:
         """The same settings on this Redis: for the embedded server, whose address is known once it runs."""
         return replace(self, redis_url=redis_url)
+
+    @property
+    def log_dir(self) -> Path:
+        """Where processes keep their newest log lines."""
+        return self.data_dir / "logs"
+
+    @property
+    def backup_dir(self) -> Path:
+        """Where the job `backup` puts its files."""
+        return self.data_dir / "backups"
 
     @property
     def own_url(self) -> str:
@@ -188,6 +203,7 @@ class Config:
             "PORT": str(self.port),
             "DATA_DIR": str(self.data_dir),
             "WORKERS": str(self.workers),
+            GIVEN: " ".join(sorted(self.given)) or "-",
         }
 
 
@@ -213,8 +229,16 @@ class _Reader:
 
     def __init__(self, env: Mapping[str, str]) -> None:
         self._env = env
+        self._asked: set[str] = set()
+
+    def given(self) -> frozenset[str]:
+        """The variables among those that were asked for that are set. `serve` tells its children what it was given."""
+        told = self.raw(GIVEN)
+        names = set(self._asked) if told is None else self._asked & set(told.split())
+        return frozenset(name for name in names - {GIVEN} if self.raw(name) is not None)
 
     def raw(self, name: str) -> str | None:
+        self._asked.add(name)
         return self._env.get(name, "").strip() or None
 
     def text(self, name: str, default: str) -> str:

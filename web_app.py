@@ -38,7 +38,7 @@ from accounts import Actor, AuditEntry, audit
 from accounts.refused import note_refused
 from config import Config, ConfigError
 from connections import IDLE_FOR_S, Connections, Listener, most_connections
-from database import Database
+from database import Database, rfc3339
 from delivery.announcer import TailAnnouncer
 from delivery.dispatch import Dispatch
 from delivery.event_log import EventLog, connect
@@ -408,7 +408,7 @@ def main() -> int:
     """The program: settings from the environment; exit status 0, or 2 for settings that cannot work."""
     try:
         config = Config.from_env()
-        set_up_logs(config.log_format)
+        set_up_logs(config.log_format, kept_in=config.log_dir, role="web")
         serve(config)
     except (ConfigError, OSError) as error:
         print(f"taskroom web: {error}", file=sys.stderr)

@@ -9,4 +9,5 @@ from jobs.caption_images import job as _caption_images  # noqa: F401
 from jobs.command import job as _command  # noqa: F401
 from jobs.advisories import job as _advisory_update  # noqa: F401
 from jobs.clean_up import job as _clean_up  # noqa: F401
+from jobs.backup import job as _backup  # noqa: F401
 from jobs.test_notification import job as _test_notification  # noqa: F401

@@ -35,6 +35,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("tasks",),
     ("accounts.limits",),
     ("server_settings",),
+    ("backups", "config_report"),
     ("accounts", "database", "config", "embedded_redis"),
     ("ip_addresses",),
     ("logs",),

@@ -1,0 +1,1 @@
+"""The job that copies the whole database into DATA_DIR/backups."""
