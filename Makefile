@@ -15,7 +15,7 @@ PARALLEL = -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 UV_COMPILE = $(PY) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run demo test test-again quick bench lint check format matrix matrix-check lock clean
+.PHONY: help setup setup-dev run demo test test-again quick campaign bench lint check format matrix matrix-check lock clean
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z][a-z-]*:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +40,9 @@ test-again: setup-dev ## Run the tests that failed last time, one after the othe
 
 quick: setup-dev ## Run the tests that start no servers, on every core
 	@$(PYTEST) -m "not slow" $(PARALLEL) $(PYTEST_ARGS)
+
+campaign: setup-dev ## Break everything at random, thousands of times; CAMPAIGN_STEPS=3000 takes an hour
+	@TASKROOM_STEPS=$(or $(CAMPAIGN_STEPS),3000) $(PYTEST) -s tests/faults/test_campaign.py $(PYTEST_ARGS)
 
 bench: setup ## Measure beside stock Flask-SocketIO and Node; BENCH_ARGS=--quick takes three minutes
 	@$(PY) -m bench $(BENCH_ARGS)
