@@ -155,7 +155,7 @@ class Engine:
             return False
         for change, alert in done:
             self.causes.note(change, now_s)
-            if change.what != "touched":
+            if change.what != "touched" or (change.alert is not None and change.alert.text != alert.text):
                 self._teller.add(alert.id, store.told(alert))
         if self._tell_all_at_s is not None and now_s >= self._tell_all_at_s:
             self._tell_all_at_s = None

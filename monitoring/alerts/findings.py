@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from monitoring.alerts import words
 from monitoring.alerts.measuring import Failures, LiveParts, Machine, Running, Waiting
 from monitoring.alerts.thresholds import Threshold
+from monitoring.presence import GONE_AFTER_S
 
 MARGIN = 0.1
 LEASE_SHARE = 0.7
@@ -96,7 +97,7 @@ def no_workers(parts: LiveParts, waiting: Waiting, is_running: bool) -> list[Fin
     if parts.workers or is_running:
         return []
     waits = f"{words.plural(waiting.tasks, 'task')} {'waits' if waiting.tasks == 1 else 'wait'}."
-    text = f"None has been heard of within a minute. {waits if waiting.tasks else 'No task waits.'}"
+    text = f"None has been heard of for {GONE_AFTER_S} s. {waits if waiting.tasks else 'No task waits.'}"
     return [Finding("no_workers", "workers", "No worker is there", text, (("Tasks that wait", f"{waiting.tasks:,}"),))]
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import socket
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +22,8 @@ from config import Config
 from monitoring.presence import present
 from tasks import queue_control
 from tasks.models import Task
-from tasks.queue import queue_name
-from tasks.states import Priority, State
+from tasks.states import State
 
-HEARD_WITHIN = timedelta(seconds=60)
 NEWEST_FAILURES = 500
 
 
@@ -98,7 +96,7 @@ def live_parts(client: redis.Redis, prefix: str) -> LiveParts:
     try:
         client.set(f"{prefix}alerts:probe", 1, ex=60)
         webs = present(client, prefix, "web")
-        workers = len(present(client, prefix, "worker")) or _heard_by_rq(client, prefix)
+        workers = len(present(client, prefix, "worker"))
     except RedisError as error:
         said = " ".join(str(error).split())[:200] or type(error).__name__
         return LiveParts(said, isinstance(error, ResponseError))
@@ -163,20 +161,6 @@ def failures(session: Session, since: datetime) -> list[Failures]:
         ended_in_all = counts.get((kind, State.COMPLETED), 0) + number
         found.append(Failures(kind, ended_in_all, number, tuple(at), *newest[kind]))
     return found
-
-
-def _heard_by_rq(client: redis.Redis, prefix: str) -> int:
-    names = list(client.smembers(f"rq:workers:{queue_name(prefix, Priority.NORMAL)}"))
-    with client.pipeline(transaction=False) as asked:
-        for name in names:
-            asked.hget(name if isinstance(name, str) else name.decode(), "last_heartbeat")
-        heard = asked.execute()
-    return sum(_is_recent(each) for each in heard)
-
-
-def _is_recent(heartbeat: bytes | None) -> bool:
-    moment = _moment(heartbeat.decode()) if heartbeat else None
-    return moment is not None and datetime.now(UTC) - moment < HEARD_WITHIN
 
 
 def _moment(text: str | None) -> datetime | None:

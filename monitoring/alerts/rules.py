@@ -97,7 +97,7 @@ _LISTED = (
     Rule(
         "no_workers",
         "No workers",
-        "no worker has been heard of",
+        "no worker has been heard of for 20 s",
         "Start a worker (`./taskroom worker`), or look at the log of `serve` for why they end. Tasks wait until then.",
         Severity.HIGH,
         after_s=20,

@@ -32,10 +32,10 @@ class Watch:
         self.now_s += after_s
         self.engine.turn()
 
-    def turns(self, for_s: float) -> None:
+    def turns(self, for_s: float, each_s: float = TURN_S) -> None:
         """Turn upon turn for so long."""
-        for _ in range(round(for_s / TURN_S)):
-            self.turn()
+        for _ in range(round(for_s / each_s)):
+            self.turn(each_s)
 
     def set(self, type_: str, **wished: Any) -> None:
         """What an admin sets of a rule."""
@@ -80,6 +80,12 @@ def make_watch(make_config: Callable[..., Config]) -> Iterator[Callable[..., Wat
 
 
 @pytest.fixture
-def watch(make_watch: Callable[..., Watch], any_database: Database, redis_url: str) -> Watch:
+def watch(make_watch: Callable[..., Watch], database: Database, redis_url: str) -> Watch:
+    """An engine on SQLite."""
+    return make_watch(database, redis_url)
+
+
+@pytest.fixture
+def any_watch(make_watch: Callable[..., Watch], any_database: Database, redis_url: str) -> Watch:
     """An engine on SQLite and on PostgreSQL."""
     return make_watch(any_database, redis_url)

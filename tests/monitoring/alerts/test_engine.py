@@ -40,7 +40,8 @@ def waiting_since(core: Core, seconds: float) -> str:
     return task_id
 
 
-def test_a_backed_up_queue_is_one_alert_that_comes_counts_escalates_and_goes(watch: Watch, core: Core) -> None:
+def test_a_backed_up_queue_is_one_alert_that_comes_counts_escalates_and_goes(any_watch: Watch) -> None:
+    watch, core = any_watch, Core(any_watch.database)
     core.person("root", role="admin")
     watch.only("queue_backup")
     watch.set("queue_backup", wait_s=60, after_s=10, escalate_after_s=30)
@@ -96,8 +97,9 @@ def test_what_is_paused_does_not_count_as_waiting(watch: Watch, core: Core) -> N
 
 
 def test_each_further_failure_counts_and_a_resolved_row_of_them_stays_resolved_until_the_next(
-    watch: Watch, core: Core
+    any_watch: Watch,
 ) -> None:
+    watch, core = any_watch, Core(any_watch.database)
     watch.only("repeated_failures")
     watch.set("repeated_failures", failures=3, share_percent=50)
     for _ in range(2):
@@ -114,7 +116,7 @@ def test_each_further_failure_counts_and_a_resolved_row_of_them_stays_resolved_u
     assert watch.one("repeated_failures").count == 4
 
     people.resolve(watch.database, alert.id, COMMAND_LINE)
-    watch.turns(SETTLE_S + 20)
+    watch.turns(SETTLE_S + 20, 20)
     assert len(watch.alerts()) == 1
     core.fail(core.running())
     watch.turns(12)
@@ -139,7 +141,8 @@ def test_a_silent_worker_is_told_before_its_task_is_taken_from_it(watch: Watch, 
     assert watch.one("worker_silent").state == "resolved"
 
 
-def test_a_stalled_task_is_told_and_over_when_progress_goes_on(watch: Watch, core: Core) -> None:
+def test_a_stalled_task_is_told_and_over_when_progress_goes_on(any_watch: Watch) -> None:
+    watch, core = any_watch, Core(any_watch.database)
     watch.only("task_stalled")
     watch.set("task_stalled", after_s=0)
     held = core.running(worker="worker-1@atlas:5")
@@ -182,7 +185,7 @@ def test_without_workers_tasks_wait_and_somebody_is_told(watch: Watch, core: Cor
     watch.set("no_workers", after_s=4)
     core.submit()
     watch.turns(8)
-    assert watch.one("no_workers").text == "None has been heard of within a minute. 1 task waits."
+    assert watch.one("no_workers").text == "None has been heard of for 20 s. 1 task waits."
     Presence(watch.client, "taskroom:", "worker").beat({})
     watch.turns(34)
     assert watch.one("no_workers").state == "resolved"
@@ -239,7 +242,7 @@ def test_who_resolves_what_goes_on_has_five_minutes(watch: Watch, core: Core) ->
     waiting_since(core, 90)
     watch.turns(2)
     people.resolve(watch.database, watch.one("queue_backup").id, COMMAND_LINE, "I add a worker")
-    watch.turns(SETTLE_S - 10)
+    watch.turns(SETTLE_S - 10, 10)
     assert [each.state for each in watch.alerts()] == ["resolved"]
     watch.turns(20)
     assert [each.state for each in watch.alerts()] == ["resolved", "active"]
