@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 
 from database import Database, DatabaseBusy, utc_now
 from delivery.event_log import Appended, EventLog, Start
-from delivery.notices import Notices
+from delivery.notices import Notices, note_pushed
 from tasks import events, store
 from tasks.lifecycle import event_data, final_event
 from tasks.models import LogLine, Task, TaskEvent
@@ -107,9 +107,8 @@ class TailAnnouncer:
             return
         self._tell_missing_lines(task_id, row[0].log_total)
         self._feed(row[0], row[1], [event for event in pending if self._tell_for_sure(event)])
-        self._mark_announced([event.id for event in pending])
-        if any(is_final(event.state) for event in pending):
-            self.notices.push(task_id)
+        ended = any(is_final(event.state) for event in pending)
+        self._mark_announced([event.id for event in pending], self.notices.publish(task_id) if ended else ())
 
     def _tell_for_sure(self, event: TaskEvent) -> bool:
         """Tell one event, beginning the tail first where there is none; False if it was told before or in that."""
@@ -211,10 +210,12 @@ class TailAnnouncer:
             body=events.encode_fields(event_data(name, snapshot)),
         )
 
-    def _mark_announced(self, event_ids: Sequence[int]) -> None:
+    def _mark_announced(self, event_ids: Sequence[int], notices: Sequence[int] = ()) -> None:
         if not event_ids:
             return
         with self._database.write() as session:
+            if notices:
+                note_pushed(session, notices)
             session.execute(
                 update(TaskEvent)
                 .where(TaskEvent.id.in_(event_ids), TaskEvent.announced_at.is_(None))

@@ -29,6 +29,16 @@ UNREAD = (
 )
 
 
+def note_pushed(session: Session, ids: Collection[int]) -> None:
+    """Write down that these went to the open tabs of their people."""
+    session.execute(
+        update(Notification)
+        .where(Notification.id.in_(ids), Notification.announced_at.is_(None))
+        .values(announced_at=utc_now())
+        .execution_options(synchronize_session=False)
+    )
+
+
 class Notices:
     """On one database and one event log."""
 
@@ -36,10 +46,19 @@ class Notices:
         self._database = database
         self._log = event_log
 
-    def push(self, task_id: str | None = None) -> int:
-        """Push what nobody has pushed yet, the oldest first: of one task, or all there is. Returns how many.
+    def push(self) -> int:
+        """Push what nobody has pushed yet, the oldest first. Returns how many. Raises RedisError."""
+        ids = self.publish(None)
+        if ids:
+            with self._database.write() as session:
+                note_pushed(session, ids)
+        return len(ids)
 
-        Raises RedisError; what has not been pushed then is pushed the next time.
+    def publish(self, task_id: str | None) -> list[int]:
+        """Publish what nobody has pushed yet, of one task or of all: the ids, for `note_pushed`.
+
+        Whoever dies before that does no harm: none is published twice. Raises RedisError; what has not been published
+        then is the next time.
         """
         waiting = select(Notification).where(Notification.announced_at.is_(None))
         if task_id is not None:
@@ -47,9 +66,8 @@ class Notices:
         with self._database.read() as session:
             rows = session.scalars(waiting.order_by(Notification.id).limit(AT_ONCE)).all()
         for row in rows:
-            self._push(row)
-        self._mark_announced([row.id for row in rows])
-        return len(rows)
+            self._publish(row)
+        return [row.id for row in rows]
 
     def unread_count(self, user_id: int) -> int:
         """How many notifications this person has not read."""
@@ -85,22 +103,11 @@ class Notices:
         except RedisError:
             return True  # better told twice than not at all
 
-    def _push(self, row: Notification) -> None:
+    def _publish(self, row: Notification) -> None:
         revision = self._log.inbox_revision(row.user_id)
         content = {**inbox.fields(row), "unread_count": self.unread_count(row.user_id), "revision": revision}
         packet = events.packet(events.NOTIFICATION, content)
         self._log.publish_once(f"notice:{row.id}", self._log.user_channel(row.user_id), packet)
-
-    def _mark_announced(self, ids: Collection[int]) -> None:
-        if not ids:
-            return
-        with self._database.write() as session:
-            session.execute(
-                update(Notification)
-                .where(Notification.id.in_(ids), Notification.announced_at.is_(None))
-                .values(announced_at=utc_now())
-                .execution_options(synchronize_session=False)
-            )
 
     def _change(self, user_id: int, change: Callable[[Session], None], what: dict[str, Any]) -> dict[str, Any]:
         with self._database.write() as session:

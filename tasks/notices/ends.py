@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from accounts import User
 from tasks.errors import NotFound
 from tasks.models import Task
-from tasks.notices.making import Notice, notify_all
+from tasks.notices.making import Notice, Person, people, store
 from tasks.notices.models import TaskFollower
 from tasks.registry import Review, find_job
 from tasks.states import State, Visibility
@@ -26,26 +26,25 @@ def tell_end(session: Session, task: Task) -> None:
     The task's row has been written in this transaction: whoever follows it at this moment comes before or too late.
     """
     usual = _notice(task)
-    told = [person for person in _people(session, task) if not _asked_for_it(task, person.username)]
-    may_review = [each.id for each in told if each.id == task.owner_id or each.role == "admin"]
-    review = _review(task) if may_review else None
+    told = [person for person in _concerned(session, task) if not _asked_for_it(task, person.username)]
+    review = _review(task)
     if review is None:
-        notify_all(session, [each.id for each in told], usual)
+        store(session, told, usual)
         return
     text = f"{task.title}. Took {measured(task.duration_ms)}."
-    notify_all(
-        session, may_review,
-        replace(usual, type="needs_review", level="info", title=review.title, text=text, href=review.href),
-    )  # fmt: skip
-    notify_all(session, [each.id for each in told if each.id not in may_review], usual)
+    asks = replace(usual, type="needs_review", level="info", title=review.title, text=text, href=review.href)
+    store(session, [each for each in told if _may_change(task, each)], asks)
+    store(session, [each for each in told if not _may_change(task, each)], usual)
 
 
-def _people(session: Session, task: Task) -> list[User]:
+def _concerned(session: Session, task: Task) -> list[Person]:
     followers = select(TaskFollower.user_id).where(TaskFollower.task_id == task.id, TaskFollower.wants.is_(True))
-    concerned = followers.union(select(User.id).where(User.id == task.owner_id))
-    people = session.scalars(select(User).where(User.id.in_(concerned)))
-    is_open = task.visibility == Visibility.EVERYONE
-    return [each for each in people if is_open or each.id == task.owner_id or each.role == "admin"]
+    concerned = people(session, or_(User.id == task.owner_id, User.id.in_(followers)), task.id)
+    return [each for each in concerned if task.visibility == Visibility.EVERYONE or _may_change(task, each)]
+
+
+def _may_change(task: Task, person: Person) -> bool:
+    return person.id == task.owner_id or person.is_admin
 
 
 def _asked_for_it(task: Task, username: str) -> bool:
