@@ -6,6 +6,7 @@ import socket
 import time
 from typing import Any
 
+import redis
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy import select
 
@@ -60,7 +61,7 @@ def send_test(ctx: JobContext, _params: SendParams) -> dict[str, Any]:
     client = connect(ctx.config.requires_redis_url)
     try:
         event_log = TimedLog(client, ctx.config.redis_prefix)
-        Notices(ctx.database, event_log).push(ctx.task_id)
+        Notices(ctx.database, event_log).push()
     finally:
         client.close()
     return {
@@ -68,20 +69,23 @@ def send_test(ctx: JobContext, _params: SendParams) -> dict[str, Any]:
         "host": socket.gethostname(),
         "began_ms": began_ms,
         "stored_ms": stored_ms,
-        "published_ms": event_log.published_ms,
+        "published_ms": event_log.published_ms.get(f"notice:{notification_id}"),
     }
 
 
 class TimedLog(EventLog):
-    """Notes when it publishes; None where somebody else had pushed the notification before."""
+    """Notes when it publishes what, by name; what somebody else published before is not there."""
 
-    published_ms: float | None = None
+    def __init__(self, client: redis.Redis, prefix: str) -> None:
+        super().__init__(client, prefix)
+        self.published_ms: dict[str, float] = {}
 
     def publish_once(self, name: str, channel: str, message: str) -> bool:
         """As of an event log."""
         at_ms = now_ms()
         is_sent = super().publish_once(name, channel, message)
-        self.published_ms = at_ms if is_sent else None
+        if is_sent:
+            self.published_ms[name] = at_ms
         return is_sent
 
 
