@@ -12,7 +12,7 @@ from config import Config
 Source = Literal["variable", "file", "default"]
 HIDDEN = "hidden"
 NONE = "none"
-_PASSWORD = re.compile(r"(://[^/@:]*:)[^@]*@")
+_PASSWORD = re.compile(r"(://[^/@:]*:)[^/?#]*@")
 _SECRET_IN_QUERY = re.compile(r"([?&][^=&]*(?:pass|secret|key|token|auth)[^=&]*=)[^&#]*", re.IGNORECASE)
 
 

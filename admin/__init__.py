@@ -5,10 +5,22 @@
 
 from flask import Flask
 
-from admin import alerts, audit, connections, jobs, limits, overview, people, queue, test_notification, tokens
+from admin import (
+    alerts,
+    audit,
+    connections,
+    jobs,
+    limits,
+    operations,
+    overview,
+    people,
+    queue,
+    test_notification,
+    tokens,
+)
 from admin.frame import blueprint
 
-PAGES = (overview, jobs, queue, alerts, connections, people, limits, tokens, audit, test_notification)
+PAGES = (overview, jobs, queue, alerts, connections, people, limits, tokens, audit, test_notification, operations)
 
 
 def register(app: Flask) -> None:

@@ -13,6 +13,8 @@ from tasks.context import JobContext
 from tasks.errors import JobFailed
 from tasks.registry import Phase, RetryPolicy, job
 
+KIND = "backup"
+
 
 class BackupParams(BaseModel):
     """How many backups stay."""
@@ -26,7 +28,7 @@ class BackupParams(BaseModel):
 
 
 @job(
-    "backup",
+    KIND,
     title="Back up the database",
     description="Copies the whole database into DATA_DIR/backups while everything runs",
     icon="box",
