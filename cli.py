@@ -32,6 +32,7 @@ ELSEWHERE = {
     "token": ("accounts_cli", "account_commands"),
     "db": ("database_cli", "db"),
     "doctor": ("doctor", "command"),
+    "maintenance": ("queue_cli", "maintenance"),
     "run": ("watch_cli", "run"),
     "watch": ("watch_cli", "watch"),
     "cancel": ("watch_cli", "cancel"),

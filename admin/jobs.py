@@ -150,10 +150,8 @@ def _rows(session: Session, page: job_list.JobPage) -> list[dict[str, Any]]:
 
 def _rendered(rows: list[dict[str, Any]], asked: JobsAsked, now: datetime) -> list[str]:
     """The rows as HTML. The loop has a turn after every few of them: hundreds take longer than anybody should wait."""
-    view_of, row_of = (
-        current_app.jinja_env.globals["task_view"],
-        get_template_attribute("admin/job_parts.html", "jobrow"),
-    )
+    view_of: Any = current_app.jinja_env.globals["task_view"]
+    row_of = get_template_attribute("admin/job_parts.html", "jobrow")
     rendered = []
     for job in rows:
         times = (clock_moment(job["started_at"], now), clock_moment(job["created_at"], now), took(job, now))

@@ -22,7 +22,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("follower",),
     (
         "websocket_progress_handler", "websocket_scan_handler", "pages", "admin", "api", "accounts_cli", "doctor",
-        "database_cli",
+        "database_cli", "queue_cli",
     ),
     ("door",),
     ("handshake",),
@@ -43,7 +43,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
 )
 EDGES = {
     "websocket_progress_handler", "websocket_scan_handler", "pages", "admin", "api", "accounts_cli", "doctor",
-    "database_cli",
+    "database_cli", "queue_cli",
 }  # fmt: skip
 GREEN_FILES = {"web_app.py", "delivery/fanout.py"}
 NOT_THE_PRODUCT = {"tests", "tools", "bench", "migrations", "docs", "static", "data", "node_modules"}

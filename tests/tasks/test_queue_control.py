@@ -121,6 +121,28 @@ def test_maintenance_refuses_new_tasks_and_says_since_when_and_by_whom(core: Cor
     core.submit()
 
 
+@pytest.mark.req("H8", "J4")
+def test_the_command_line_begins_maintenance_waits_for_what_runs_and_ends_it(core: Core):
+    from click.testing import CliRunner
+
+    from cli import main
+
+    def call(*arguments: str) -> str:
+        done = CliRunner().invoke(main, ["maintenance", *arguments], env={"DATABASE_URL": core.database.url})
+        assert done.exit_code == 0, done.output
+        return done.output
+
+    held = core.running()
+    assert "1 task still runs." in call("on", "--reason", "a new  kernel")
+    with core.database.read() as session:
+        hold = queue_control.read(session).maintenance
+    assert hold is not None and (hold["by"], hold["reason"]) == ("command line", "a new kernel")
+    core.complete(held)
+    assert "ready for the restart" in call("on", "--wait")
+    assert "Maintenance is over" in call("off")
+    core.submit()
+
+
 def administration(core: LiveCore, config: Config) -> Administration:
     queue = TaskQueue(core.database, core.client, "taskroom:", Limits(100, 100))
     return Administration(core.database, Tasks(config, core.database, core.announcer, queue))
