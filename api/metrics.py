@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import accumulate
 from typing import Any
 
 import psutil
@@ -13,9 +14,20 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from api.probes import Finding
 from database import Database, DatabaseBusy, utc_now
+from delivery.latency import BOUNDS_MS
 from tasks.models import Task, TaskEvent
 from tasks.states import State
 
+OF_WEB = (
+    ("taskroom_connections", "Sockets that are open to this web process.", "connections", "gauge"),
+    ("taskroom_connections_limit", "Connections that this web process takes.", "connection_limit", "gauge"),
+    ("taskroom_connected_users", "People with a socket open to this web process.", "users", "gauge"),
+    ("taskroom_watched_tasks", "Tasks that somebody here watches.", "rooms", "gauge"),
+    ("taskroom_slow_readers", "Sockets that get no events until they have read what waits.", "slow_readers", "gauge"),
+    ("taskroom_events_sent_total", "Events times the sockets that got them.", "sent_total", "counter"),
+    ("taskroom_replays_total", "Sockets brought to the present with what they had missed.", "replays_total", "counter"),
+    ("taskroom_snapshots_total", "Sockets brought to the present with a snapshot.", "snapshots_total", "counter"),
+)
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 Sample = tuple[Mapping[str, str], float]
 
@@ -70,6 +82,20 @@ def _web(web: Mapping[str, Any]) -> Iterator[Family]:
         yield Family("taskroom_loop_delay_seconds", "How late the event loop was within the last minute.", delays)
     counts = tuple(({"reason": reason}, float(count)) for reason, count in sorted(web.get("refused", {}).items()))
     yield Family("taskroom_refused_total", "What was refused to clients, by reason.", counts, "counter")
+    for name, meaning, key, kind in OF_WEB:
+        if web.get(key) is not None:
+            yield Family(name, meaning, (({}, float(web[key])),), kind)
+    if web.get("latency"):
+        yield _delivery(web["latency"])
+
+
+def _delivery(counts: Sequence[int]) -> Family:
+    """A histogram as Prometheus counts: each bucket holds those before it. Sums are not kept, so there is none."""
+    below = accumulate(counts)
+    bounds = (*(f"{bound / 1000:g}" for bound in BOUNDS_MS), "+Inf")
+    buckets = tuple(({"le": bound}, float(count)) for bound, count in zip(bounds, below, strict=True))
+    meaning = "From a worker's sending of an event to its last socket here; a sample of the events."
+    return Family("taskroom_delivery_seconds_bucket", meaning, buckets, "counter")
 
 
 def _tasks(database: Database) -> list[Family]:
