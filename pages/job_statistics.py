@@ -53,6 +53,7 @@ def statistics(kind: str) -> str:
         range_words=RANGE_WORDS[asked],
         ended=found["completed"] + found["failed"] + found["cancelled"],
         stats=_stats(found),
+        unit=_unit(found["duration_ms"]["high"] or 0),
         causes=[_cause(each, found, now) for each in found["causes"]],
         runs=[_run(each, now) for each in found["runs"][: -LAST_RUNS - 1 : -1]],
         days=[each for each in reversed(found["days"]) if each["completed"] + each["failed"] + each["cancelled"]],
@@ -75,6 +76,11 @@ def _stats(found: Mapping[str, Any]) -> list[dict[str, str]]:
         _stat("Throughput", f"{found['completed_per_day']:,.1f}", "completed a day"),
         estimate_stat(found["estimates"]),
     ]
+
+
+def _unit(longest_ms: int) -> str:
+    """In what durations are drawn."""
+    return "seconds" if longest_ms < 300_000 else "minutes" if longest_ms < 5 * 3_600_000 else "hours"
 
 
 def _stat(label: str, value: str, note: str) -> dict[str, str]:

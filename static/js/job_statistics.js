@@ -9,10 +9,12 @@ const SOON_MS = 1_000;
 const DAY_S = 86_400;
 const ENDS = new Set(["success", "failed", "cancelled"]);
 const root = document.querySelector('[data-page="job-statistics"]');
+const UNIT_MS = { seconds: 1_000, minutes: 60_000, hours: 3_600_000 };
+const unitMs = UNIT_MS[root?.dataset.unit] ?? UNIT_MS.seconds;
 const seconds = (when) => Date.parse(when) / 1000;
 
 const TOOK = {
-  title: "How long the last runs took", kind: "dots", unit: "", write: (value) => measured(value * 1000),
+  title: "How long the last runs took", kind: "dots", unit: "", write: (value) => measured(value * unitMs),
   series: [{ key: "completed", name: "completed" }, { key: "failed", name: "failed" }],
 };
 const DAYS = {
@@ -28,12 +30,13 @@ class Statistics {
   constructor() {
     this.#took = new Graph(root.querySelector('[data-graph="took"]'), TOOK);
     this.#days = new Graph(root.querySelector('[data-graph="days"]'), DAYS);
-    tableToggle(root.querySelector("[data-as-table]"), [this.#took, this.#days]);
+    const button = root.querySelector("[data-as-table]");
+    button.hidden = false;
+    tableToggle(button, [this.#took, this.#days]);
   }
 
   async bring() {
     const found = await getJson(root.dataset.url);
-    root.querySelector("[data-graphs]").hidden = false;
     this.#drawTook(found);
     this.#drawDays(found);
   }
@@ -51,8 +54,8 @@ class Statistics {
     const times = runs.map((run) => seconds(run.finished_at));
     const [from, to] = [times.at(0) ?? 0, times.at(-1) ?? 1];
     const aside = Math.max(60, (to - from) * 0.02);
-    const of = (status) => runs.map((run) => (run.status === status && run.duration_ms !== null ? run.duration_ms / 1000 : null));
-    this.#took.setBand(took.median === null ? null : { low: took.low / 1000, middle: took.median / 1000, high: took.high / 1000 });
+    const of = (status) => runs.map((run) => (run.status === status && run.duration_ms !== null ? run.duration_ms / unitMs : null));
+    this.#took.setBand(took.median === null ? null : { low: took.low / unitMs, middle: took.median / unitMs, high: took.high / unitMs });
     this.#took.setNote(took.median === null ? "" : `median ${measured(took.median)}, nine of ten ${measured(took.low)} – ${measured(took.high)}`);
     this.#took.show({ from: from - aside, to: to + aside, step_s: to - from + 2 * aside, times, series: { completed: of("completed"), failed: of("failed") } });
   }
