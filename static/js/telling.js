@@ -2,14 +2,15 @@
  * What this person is told while they are here: one toast over all tabs and devices, one browser notification where the
  * tab that won is hidden, and neither for a task that they are looking at: that notification is read at once.
  */
+import { mayNotify } from "./browser_notices.js";
 import { claimOnce, isWatched, watchesHere, watchTask } from "./claims.js";
 import { live } from "./live.js";
 import { iconOf, toneOf } from "./notices.js";
 import { concerns } from "./notifications.js";
-import { removeToast, showToast } from "./toasts.js";
-import { mayNotify } from "./browser_notices.js";
+import { AT_MOST, leaveOut, removeToast, showToast, toastCount } from "./toasts.js";
 
 const ENDS = new Set(["finished", "failed", "cancelled", "needs_review"]);
+let asking = 0;
 
 export function tellArrivals(inbox) {
   const toasts = new Map();
@@ -41,10 +42,17 @@ export function tellArrivals(inbox) {
 async function mayShow({ id, created_at: createdAt, task_id: taskId, type }) {
   if (ENDS.has(type) && (await isWatched(taskId))) return false;
   if (!(await claimOnce(`${live.user}:notice:${id}:${createdAt}`))) return false;
+  if (toastCount() + asking >= AT_MOST) {
+    leaveOut(); // a hundred ends at once are a hundred rows in the inbox, not a hundred questions
+    return false;
+  }
+  asking += 1;
   try {
     return (await live.connection.request("claim_notification", { id })).show;
   } catch {
     return true; // no answer: better told twice than not at all
+  } finally {
+    asking -= 1;
   }
 }
 

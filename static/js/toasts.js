@@ -5,14 +5,17 @@
 import { find, fromTemplate, setAttribute, setIcon, setText } from "./hooks.js";
 
 const STAY_MS = 6_000;
-const AT_MOST = 3;
+export const AT_MOST = 3;
 let leftOut = 0;
 
 /** Returns the toast, or null where it was left out. `onClose` hears that the reader closed it, or opened its link. */
 export function showToast({ tone, role, icon, title, text, links = [], stays = tone === "fail", onClose = () => {} }) {
   const shelf = document.querySelector("[data-toasts]");
   if (!shelf) return null;
-  if (shelf.querySelectorAll("[data-toast]").length >= AT_MOST) return tellLeftOut(shelf);
+  if (toastCount() >= AT_MOST) {
+    leaveOut();
+    return null;
+  }
   const toast = fromTemplate("toast");
   setAttribute(toast, "data-tone", tone);
   setAttribute(toast, "role", role);
@@ -33,10 +36,30 @@ export function showToast({ tone, role, icon, title, text, links = [], stays = t
 
 export function removeToast(toast) {
   toast.remove();
+  forgetLeftOut();
+}
+
+export const toastCount = () => document.querySelectorAll("[data-toasts] [data-toast]").length;
+
+/** One more that is not shown; the line goes with the last toast. */
+export function leaveOut() {
   const shelf = document.querySelector("[data-toasts]");
-  if (shelf.querySelector("[data-toast]")) return;
+  leftOut += 1;
+  let more = find(shelf, "toasts-more");
+  if (!more) {
+    more = link({ href: "/notifications" });
+    more.dataset.toastsMore = "";
+    more.className = "toasts-more tiny";
+    shelf.append(more);
+  }
+  setText(more, `${leftOut} more in the inbox`);
+  setTimeout(forgetLeftOut, STAY_MS);
+}
+
+function forgetLeftOut() {
+  if (toastCount()) return;
   leftOut = 0;
-  shelf.replaceChildren();
+  document.querySelector("[data-toasts]").replaceChildren();
 }
 
 function link({ text, href }) {
@@ -56,17 +79,4 @@ function removeWhenSeen(toast) {
   };
   document.addEventListener("visibilitychange", begin);
   begin();
-}
-
-function tellLeftOut(shelf) {
-  leftOut += 1;
-  let more = find(shelf, "toasts-more");
-  if (!more) {
-    more = link({ href: "/notifications" });
-    more.dataset.toastsMore = "";
-    more.className = "toasts-more tiny";
-    shelf.append(more);
-  }
-  setText(more, `${leftOut} more in the inbox`);
-  return null;
 }
