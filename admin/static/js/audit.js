@@ -35,11 +35,6 @@ if (root) {
     event.preventDefault();
     toggle(button);
   });
-  root.addEventListener("keydown", (event) => {
-    if (event.key !== " " || !event.target.matches("[data-toggle]")) return;
-    event.preventDefault();
-    toggle(event.target);
-  });
 }
 
 if (root && live && "newest" in root.dataset) {
