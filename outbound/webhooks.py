@@ -23,6 +23,8 @@ from tasks.notices import MUTABLE_TYPES, TYPES
 
 MAX_WEBHOOKS = 20
 MAX_NAME = 100
+MAX_WAITING = 50
+"""beyond it no test is taken: nobody makes this server post to a stranger all day"""
 MAX_KINDS = 50
 OVERLAP_S = 86_400
 CHANGEABLE = ("name", "url", "types", "kinds", "active")
@@ -106,6 +108,11 @@ class Webhooks:
         with self._database.write() as session:
             hook = find(session, webhook_id, user_id)
             _refuse_inactive(hook)
+            waiting = select(func.count()).where(Delivery.webhook_id == hook.id, Delivery.state == "waiting")
+            if (session.scalar(waiting) or 0) >= MAX_WAITING:
+                raise Conflict(
+                    f"{MAX_WAITING} deliveries wait for this webhook already. See what becomes of them first."
+                )
             content = {"notification": told, "task": None}
             made = deliveries.add(session, "webhook", user_id, "test", str(told["title"]), content, webhook_id=hook.id)
             return made.id

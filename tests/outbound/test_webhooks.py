@@ -20,6 +20,7 @@ from database import Database, utc_now
 from outbound import deliveries
 from outbound.deliveries import RETRIES_S, retry_delay_s
 from outbound.models import Delivery
+from outbound.webhooks import MAX_WAITING
 from tasks.errors import Conflict, InvalidParams, NotFound
 from tasks.notices import Notice, Notification
 from tests.fixtures.machine import wait_until
@@ -296,6 +297,14 @@ def test_wrong_fields_are_named_and_nobody_has_too_many(office: Post) -> None:
         office.hook(f"https://hooks.example.org/{number}")
     with pytest.raises(Conflict):
         office.hook("https://hooks.example.org/21")
+
+
+def test_a_stranger_is_not_flooded_with_tests(office: Post) -> None:
+    hook_id, _ = office.hook("https://hooks.example.org/x")
+    for _ in range(MAX_WAITING):
+        office.hooks.send_test(office.me.user_id, hook_id)
+    with pytest.raises(Conflict, match="wait for this webhook"):
+        office.hooks.send_test(office.me.user_id, hook_id)
 
 
 def test_of_somebody_who_was_disabled_nothing_goes_out(office: Post, receiver: Receiver) -> None:

@@ -76,20 +76,27 @@ async function came({ type, task_id: taskId, trace }) {
   } catch {
     note(taskId, ["browser"], {}); // it is here; the answer is what does not get through
   }
-  const { hops } = await getJson(`${API}/${encodeURIComponent(taskId)}`);
-  note(taskId, [], Object.fromEntries(hops.filter(({ ms }) => ms !== null).map(({ name, ms }) => [name, ms])));
+  learn(taskId, await getJson(`${API}/${encodeURIComponent(taskId)}`));
+}
+
+/** What the server knows; what was measured here counts more. */
+function learn(taskId, { hops }) {
+  const measured = hops.filter(({ ms }) => ms !== null);
+  const ms = Object.fromEntries(measured.map((hop) => [hop.name, hop.ms]));
+  note(taskId, measured.map(({ name }) => name), { ...ms, ...about(taskId).ms });
 }
 
 async function giveUp(taskId) {
-  const { missing, trouble, hops } = await getJson(`${API}/${encodeURIComponent(taskId)}`).catch((error) => ({ trouble: error.message, hops: [] }));
+  const said = await getJson(`${API}/${encodeURIComponent(taskId)}`).catch((error) => ({ trouble: error.message, hops: [] }));
   if (taskId !== shown) return;
-  const known = about(taskId);
-  known.ms = { ...Object.fromEntries(hops.filter(({ ms }) => ms !== null).map(({ name, ms }) => [name, ms])), ...known.ms };
-  const here = HOPS.find((name) => !known.arrived?.[name]);
-  const broken = HOPS.indexOf(missing) >= HOPS.indexOf(here) ? missing : here;
-  for (const name of HOPS.slice(0, HOPS.indexOf(broken ?? here))) known.arrived = { ...known.arrived, [name]: true };
-  paint({ isOver: true, broken: broken ?? here });
-  end("It did not come through.", trouble ?? "The last hop did not arrive.");
+  learn(taskId, said);
+  const { arrived = {} } = about(taskId);
+  const last = HOPS.findLastIndex((name) => arrived[name]);
+  const broken = HOPS.slice(last + 1)[0];
+  if (!broken) return;
+  for (const name of HOPS.slice(0, last)) note(taskId, [name], {}); // what came later has passed it
+  paint({ isOver: true, broken });
+  end("It did not come through.", said.trouble ?? "The last hop did not arrive.");
 }
 
 async function send(form) {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -87,6 +88,16 @@ def test_the_worker_stores_pushes_and_tells_when(live_core: LiveCore, config: Co
         told = session.get_one(Notification, results["notification_id"])
     assert told.user_id == live_core.me.user_id
     assert told.announced_at is not None
+
+
+def test_without_redis_it_is_stored_and_the_broken_hop_is_the_next(live_core: LiveCore, config: Config) -> None:
+    held = live_core.running("count")
+    away = replace(config, redis_url="redis://127.0.0.1:1/0")
+    results = send_test(Recorder(away, live_core.database, held.task_id), SendParams())
+    assert results["published_ms"] is None
+    late = known(task(results=results), None, None, datetime.now(UTC) + timedelta(seconds=9))
+    assert (late.missing, late.trouble) == ("published", BROKEN["published"])
+    assert live_core.announcer.notices.push() == 1
 
 
 def test_the_web_process_stamps_test_notifications_and_nothing_else() -> None:
