@@ -100,13 +100,23 @@ class QueueView:
         )
 
     def _queue(self, session: Session, load: _Load, now: datetime) -> dict[str, Any]:
-        is_sent = case((Task.dispatched_at.is_not(None), 1), else_=0)
-        is_early = case((Task.retry_at > now, 1), else_=0)
-        groups = (Task.priority, Task.kind, Task.owner_id, is_sent, is_early)
-        query = select(*groups, func.count(), func.min(Task.queued_at)).where(Task.state == State.QUEUED)
+        waiting = (
+            select(
+                Task.priority,
+                Task.kind,
+                Task.owner_id,
+                Task.queued_at,
+                case((Task.dispatched_at.is_not(None), 1), else_=0).label("is_sent"),
+                case((Task.retry_at > now, 1), else_=0).label("is_early"),
+            )
+            .where(Task.state == State.QUEUED)
+            .subquery()
+        ).c
+        groups = (waiting.priority, waiting.kind, waiting.owner_id, waiting.is_sent, waiting.is_early)
+        query = select(*groups, func.count(), func.min(waiting.queued_at)).group_by(*groups)
         counted: Counter[str] = Counter()
         lines: dict[str, dict[str, Any]] = {each: {"waiting": 0, "oldest_at": None} for each in Priority}
-        for priority, kind, owner_id, sent, early, number, oldest in session.execute(query.group_by(*groups)):
+        for priority, kind, owner_id, sent, early, number, oldest in session.execute(query):
             counted[load.waits_for(kind, owner_id, is_sent=bool(sent), is_early=bool(early))] += number
             line = lines[priority]
             line["waiting"] += number

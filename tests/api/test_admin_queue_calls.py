@@ -38,7 +38,8 @@ def listed(admin: Caller, **query: Any) -> list[str]:
 
 
 @pytest.mark.req("H3")
-def test_the_list_is_filtered_sorted_and_paged_without_a_gap(room: Room, admin: Caller, ada: Caller, bob: Caller):
+def test_the_list_is_filtered_sorted_and_paged_without_a_gap(any_room: Room):
+    room, admin, ada, bob = any_room, any_room.person("root", "admin"), any_room.person("ada"), any_room.person("bob")
     mine = [ada.start(params={"name": f"crate {n}"}, priority=("low", "high")[n % 2]) for n in range(5)]
     his = bob.start(params={"name": "100% full"})
     held = room.claim(mine[0], "worker-7@test:1")
@@ -259,7 +260,8 @@ def test_workers_are_listed_with_what_they_do_and_one_is_told_to_drain(room: Roo
 
 
 @pytest.mark.req("H3", "C7")
-def test_the_queue_says_what_waits_for_which_limit(room: Room, admin: Caller, ada: Caller):
+def test_the_queue_says_what_waits_for_which_limit(any_room: Room):
+    room, admin, ada = any_room, any_room.person("root", "admin"), any_room.person("ada")
     for priority in ("low", "urgent", "urgent"):
         ada.start(priority=priority)
     queue = admin.get("/admin/queue").json
