@@ -215,8 +215,8 @@ class SilentWorkers:
     def _finding(self, worker: str, task: Running, silent_s: float, now: datetime) -> Finding:
         seen = words.clock(now - timedelta(seconds=silent_s))
         moves = words.clock(now + timedelta(seconds=max(0.0, self._lease_s - silent_s)))
-        text = f"Last sign of life at {seen}. Its task “{task.title[:200]}” moves to another worker at about {moves}."
-        facts = (("Last sign of life", seen), ("Its task moves at about", moves), ("Task", task.title[:200]))
+        text = f"Last sign of life at {seen}. Its task “{task.title[:200]}” is taken from it at about {moves}."
+        facts = (("Last sign of life", seen), ("Its task is taken at about", moves), ("Task", task.title[:200]))
         return Finding(
             "worker_silent", worker, f"{worker.rpartition(':')[0] or worker} is silent", text, facts, task.task_id
         )

@@ -106,8 +106,8 @@ _LISTED = (
         "worker_silent",
         "Worker silent",
         "a worker with a task gives no sign of life for {silent_s} s",
-        "Look whether its host is up and not out of memory. Its task goes to another worker by itself when its lease "
-        "has run out; a worker that wakes up too late is refused.",
+        "Look whether its host is up and not out of memory. When its lease has run out, its task goes to another "
+        "worker by itself, or fails if that was its last attempt; a worker that wakes up too late is refused.",
         Severity.HIGH,
         (Value("silent_s", "No sign of life for", "s", 8, 4, 600),),
         quiet_s=60.0,

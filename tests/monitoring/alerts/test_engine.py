@@ -134,7 +134,7 @@ def test_a_silent_worker_is_told_before_its_task_is_taken_from_it(watch: Watch, 
     alert = watch.one("worker_silent")
     assert alert.title == "worker-5@boreas is silent"
     assert alert.task_id == held.task_id
-    assert "moves to another worker at about" in alert.text
+    assert "is taken from it at about" in alert.text
     core.complete(held)
     core.complete(other)
     watch.turns(64)
