@@ -30,7 +30,7 @@ WORDS = {
 HELD = {
     "queue": ("the queue is paused", "The queue is paused. This task waits until it is resumed."),
     "kind": ("this job is paused", "Jobs of this kind are paused. This task waits until they are resumed."),
-    "maintenance": ("waits for the end of maintenance", "Maintenance: nothing begins. This task waits for its end."),
+    "maintenance": ("waits out the maintenance", "Maintenance: nothing begins. This task waits for its end."),
 }
 """what is said of a waiting task that may not begin: in a row, and as a sentence"""
 

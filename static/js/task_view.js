@@ -182,7 +182,7 @@ function retrySentence(task) {
 const HELD = {
   queue: ["the queue is paused", "The queue is paused. This task waits until it is resumed."],
   kind: ["this job is paused", "Jobs of this kind are paused. This task waits until they are resumed."],
-  maintenance: ["waits for the end of maintenance", "Maintenance: nothing begins. This task waits for its end."],
+  maintenance: ["waits out the maintenance", "Maintenance: nothing begins. This task waits for its end."],
 };
 const held = (task) => HELD[task.house ? heldBy(task.house, task.kind) : task.held];
 
