@@ -6,6 +6,7 @@ import { find, findAll, setAttribute, setHidden, setIcon, setText } from "/stati
 import { live } from "/static/js/live.js";
 import { announcer } from "/static/js/page_announcer.js";
 import { swapRegions } from "/static/js/swap.js";
+import { showToast } from "/static/js/toasts.js";
 
 const SOON_MS = 300;
 const LOOKS = { info: ["info", "quiet"], warning: ["silent", "warn"], high: ["high", "fail"], critical: ["critical", "fail"] };
@@ -14,6 +15,7 @@ const PARTS = ["alert", "alert-acts", "alert-story"];
 const capital = (word) => word.charAt(0).toUpperCase() + word.slice(1);
 const page = document.querySelector("[data-alert-page]");
 const newer = new Map();
+const unstored = new Map();
 let waits = false;
 
 function bringSoon(regions) {
@@ -42,20 +44,25 @@ function showRow(row, alert) {
   setText(find(row, "alert-standing"), capital(alert.state));
 }
 
-/** What is new may be more than one row of the same: without an id it is not stored yet, and has only its words. */
 function showNewer(alert) {
   const link = document.querySelector("[data-alerts-newer]");
-  const key = alert.id ?? `${alert.type} ${alert.title}`;
-  if (alert.state === "resolved") newer.delete(key);
-  else newer.set(key, alert);
-  if (alert.id !== null) newer.delete(`${alert.type} ${alert.title}`);
+  if (alert.state === "resolved") newer.delete(alert.id);
+  else newer.set(alert.id, alert);
   const words = newer.size === 1 ? `New: ${[...newer.values()][0].title}` : `${newer.size} newer alerts, show them`;
   setText(link, words);
   setHidden(link, newer.size === 0);
 }
 
+/** Without an id it could not be stored: nothing but this tells of it until the database is back. */
+function showUnstored({ type, title, text }) {
+  unstored.get(type)?.remove();
+  unstored.set(type, showToast({ tone: "fail", role: "alert", icon: "critical", title, text }));
+}
+
 function told({ alert }) {
-  const rows = alert.id === null ? [] : findAll(document, "alert").filter((row) => row.dataset.alert === String(alert.id));
+  if (alert.id === null) return showUnstored(alert);
+  unstored.get(alert.type)?.remove();
+  const rows = findAll(document, "alert").filter((row) => row.dataset.alert === String(alert.id));
   for (const row of rows) showRow(row, alert);
   if (page && page.dataset.alertPage === String(alert.id)) bringSoon(PARTS);
   else if (!rows.length) {
