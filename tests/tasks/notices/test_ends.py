@@ -222,3 +222,15 @@ def test_a_task_may_be_started_with_a_wish_about_its_notification(core: Core) ->
     core.complete(core.running(notify=True))
     core.complete(core.running())
     assert types(core) == ["finished"]
+
+
+@pytest.mark.req("G1", "J1")
+def test_a_schedules_owner_is_told_and_captions_are_told_as_what_waits(core: Core) -> None:
+    registry.load_jobs(("jobs",))
+    review = find_job("caption_images").review
+    assert review is not None
+    assert review("x", {"captions_generated": 34}) == Review("34 captions wait for your review", "/captions/x")
+    assert review("x", {"captions_generated": 1}) == Review("1 caption waits for your review", "/captions/x")
+    assert review("x", {"captions_generated": 0}) is None
+    core.complete(core.running(schedule_id="b5f6c0de-0000-4000-8000-000000000000", title="Nightly count"))
+    assert [each.title for each in told(core)] == ["Nightly count is done"]
