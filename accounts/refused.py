@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from accounts.audit import Actor, record
-from accounts.models import AuditEntry
+from accounts.models import AuditEntry, User
 from database import Database, DatabaseBusy, utc_now
 
 log = logging.getLogger(__name__)
@@ -37,6 +37,7 @@ def note_refused(db: Database, subject: str, actor: Actor) -> None:
             if not _is_due(session, subject[:200], actor.user_id):
                 return
         with db.write() as session:
+            session.get(User, actor.user_id, with_for_update={"key_share": True})  # one after the other
             if _is_due(session, subject[:200], actor.user_id):
                 record(session, ACTION, subject, actor)
     except (SQLAlchemyError, DatabaseBusy) as error:

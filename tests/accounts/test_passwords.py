@@ -8,7 +8,7 @@ import unicodedata
 import pytest
 from argon2 import PasswordHasher
 
-from accounts.passwords import hash_password, needs_rehash, password_problem, verify_password
+from accounts.passwords import NO_PASSWORD, hash_password, needs_rehash, password_problem, verify_password
 
 
 @pytest.mark.req("D12")
@@ -78,3 +78,8 @@ def test_an_unknown_user_takes_as_long_as_a_wrong_password() -> None:
     pairs = [(duration_s(stored), duration_s(None)) for _ in range(12)]
     known, unknown = min(pair[0] for pair in pairs), min(pair[1] for pair in pairs)
     assert 0.6 < known / unknown < 1.7
+
+
+@pytest.mark.req("D12")
+def test_whoever_has_no_password_yet_signs_in_with_none() -> None:
+    assert not any(verify_password(NO_PASSWORD, tried) for tried in (NO_PASSWORD, "", "anything"))
