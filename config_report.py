@@ -48,7 +48,7 @@ def _shown(name: str, value: object) -> str:
 
 
 def _source(name: str, config: Config) -> Source:
-    if name in config.given:
+    if name in config.given or (name in OF_SMTP_URL and "SMTP_URL" in config.given):
         return "variable"
     in_file = {"SECRET_KEY": config.data_dir / "secret_key", "COMMANDS_FILE": config.commands_file}.get(name)
     return "file" if in_file is not None and in_file.exists() else "default"
@@ -58,6 +58,7 @@ def _mail(field: str) -> Callable[[Config], object]:
     return lambda config: getattr(config.mail, field) if config.mail else None
 
 
+OF_SMTP_URL = frozenset({"SMTP_HOST", "SMTP_PORT", "SMTP_USER", "SMTP_PASSWORD"})
 SECRETS = frozenset({"SECRET_KEY", "CAPTION_OPENAI_KEY", "SMTP_PASSWORD"})
 VARIABLES: dict[str, Callable[[Config], object]] = {
     "DATA_DIR": lambda c: c.data_dir,

@@ -104,6 +104,7 @@ def run_task(task_id: str) -> None:
     claim = _claim(station, task_id)
     if claim is None:
         return
+    log.info("task %s, attempt %d: %s begins on %s", task_id, claim.attempt, claim.kind, station.worker)
     watch_lease(database, claim, config.lease_s)
     job = find_job(claim.kind)
     announcer.announce(task_id)
@@ -121,6 +122,8 @@ def run_task(task_id: str) -> None:
     try:
         ending = _work(job, JobContext(config, database, claim, reporter, work_dir, wish), claim)
         _store(database, claim, job, reporter, ending, started_s, likeness)
+        took_s = time.monotonic() - started_s
+        log.info("task %s, attempt %d: ended %s after %.1f s", task_id, claim.attempt, ending.state, took_s)
     except LeaseLost as error:
         log.warning("task %s, attempt %d: %s", task_id, claim.attempt, error.message)
     finally:

@@ -64,6 +64,7 @@ class Tasks:
         submission = self.prepare(identity, kind, params, **options)
         task_id, is_new = lifecycle.submit(self._database, identity, submission)
         if is_new:
+            log.info("task %s: %s asked for %s", task_id, identity.username, kind)
             self.tell(task_id)
         return task_id, is_new
 

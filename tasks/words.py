@@ -30,6 +30,8 @@ SUMMARY = (
     ("added", "{} added"),
     ("updated", "{} updated"),
     ("lines", "{} lines"),
+    ("size_bytes", "{} bytes"),
+    ("kept", "{} kept"),
 )
 
 

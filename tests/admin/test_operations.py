@@ -225,4 +225,4 @@ def test_doctor_a_backup_and_the_log_of_its_task_on_a_running_server(shared_serv
     assert backup.content.startswith(b"SQLite format 3")
     assert len(backup.content) == results["size_bytes"]
     lines = shared_server.api("GET", f"/api/v1/admin/log?q={task_id}", token=token).json()["items"]
-    assert {line["role"] for line in lines} & {"worker"}, lines
+    assert {line["role"] for line in lines} == {"web", "worker"}, lines
