@@ -1,8 +1,8 @@
 """The threads that send: few, and none waits for another's receiver.
 
 What is due stands in lanes: one for each webhook, one for each person's mail. A lane is worked on by one thread at a
-time, a person has at most two, and mail at most two of them all; so whoever answers slowly delays only what is for
-them. Claims (`deliveries`) keep the threads of other schedulers apart.
+time, a person has at most two, mail at most two of them all, and lanes that were slow the last time at most half; so
+whoever answers slowly delays only what is for them. Claims (`deliveries`) keep the threads of other schedulers apart.
 """
 
 from __future__ import annotations
@@ -30,10 +30,13 @@ from tasks import events
 
 log = logging.getLogger("taskroom.outbound")
 
-THREADS = 8
+THREADS = 16
 PER_PERSON = 2
 MAIL_THREADS = 2
+SLOW_THREADS = 8
+SLOW_S = 1.0
 LANES_LOOKED_AT = 500
+MAX_REMEMBERED = 10_000
 IN_A_ROW = 20
 MAILED_TOGETHER = 100
 FORGET_EVERY_S = 3600.0
@@ -65,6 +68,7 @@ class Sender:
         self._mail = MailPost(database, config, authority)
         self._lock = threading.Lock()
         self._busy: dict[Lane, threading.Thread] = {}
+        self._slow: set[Lane] = set()
         self._forgot_at = 0.0
 
     def turn(self) -> None:
@@ -91,26 +95,45 @@ class Sender:
 
     def _begin(self, lane: Lane) -> None:
         with self._lock:
-            of_person = sum(busy[1] == lane[1] for busy in self._busy)
-            mailing = sum(busy[0] != "webhook" for busy in self._busy)
-            is_full = len(self._busy) >= THREADS or of_person >= PER_PERSON
-            if lane in self._busy or is_full or (lane[0] != "webhook" and mailing >= MAIL_THREADS):
+            if lane in self._busy or len(self._busy) >= THREADS or self._has_enough(lane):
                 return
             thread = threading.Thread(target=self._work, args=(lane,), name=f"send-{lane[0]}", daemon=True)
             self._busy[lane] = thread
         thread.start()
 
+    def _has_enough(self, lane: Lane) -> bool:
+        """Whether as many threads as may be are busy with what this lane shares: its person, mail, slowness."""
+        of_person = sum(busy[1] == lane[1] for busy in self._busy)
+        mailing = sum(busy[0] != "webhook" for busy in self._busy)
+        slow = sum(busy in self._slow for busy in self._busy)
+        return (
+            of_person >= PER_PERSON
+            or (lane[0] != "webhook" and mailing >= MAIL_THREADS)
+            or (lane in self._slow and slow >= SLOW_THREADS)
+        )
+
     def _work(self, lane: Lane) -> None:
         try:
             send = self._send_hook if lane[0] == "webhook" else self._send_mail
             for _ in range(IN_A_ROW):
-                if not send(lane):
+                began_s = time.monotonic()
+                has_more = send(lane)
+                is_slow = time.monotonic() - began_s > SLOW_S
+                self._note(lane, is_slow)
+                if is_slow or not has_more:
                     break
         except (SQLAlchemyError, DatabaseBusy) as error:
             log.warning("a delivery waits: %s", type(error).__name__)
         finally:
             with self._lock:
                 del self._busy[lane]
+
+    def _note(self, lane: Lane, is_slow: bool) -> None:
+        with self._lock:
+            if is_slow and len(self._slow) < MAX_REMEMBERED:
+                self._slow.add(lane)
+            elif not is_slow:
+                self._slow.discard(lane)
 
     def _send_hook(self, lane: Lane) -> bool:
         with self._database.read() as session:

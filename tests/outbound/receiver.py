@@ -42,7 +42,7 @@ def certificate(folder: Path) -> tuple[Path, Path]:
 
 @dataclass
 class Receiver:
-    """`status` is what it answers; `behaviour`: hang, drip, endless, reset, silent_body, or nothing special."""
+    """`status` is what it answers; `behaviour`: hang, late, drip, endless, reset, silent_body, or nothing special."""
 
     status: int = 200
     behaviour: str = ""
@@ -106,6 +106,10 @@ class Receiver:
 
             def _hang(self) -> None:
                 receiver.released.wait(60)
+
+            def _late(self) -> None:
+                receiver.released.wait(0.15)
+                self._plain()
 
             def _drip(self) -> None:
                 while not receiver.released.wait(0.02):

@@ -20,6 +20,7 @@ from database import Database, utc_now
 from outbound import deliveries
 from outbound.deliveries import RETRIES_S, retry_delay_s
 from outbound.models import Delivery
+from outbound.sending import SLOW_THREADS
 from outbound.webhooks import MAX_WAITING
 from tasks.errors import Conflict, InvalidParams, NotFound
 from tasks.notices import Notice, Notification
@@ -232,6 +233,25 @@ def test_a_slow_receiver_delays_nobody_elses_and_not_the_schedulers_turn(
     wait_until(lambda: receiver.received, 10, "bob's is sent while others hang")
     assert len(slow.received) <= 2, "one person has two threads at most"
     slow.released.set()
+
+
+def test_many_slow_receivers_take_half_of_the_threads_at_most(
+    office: Post, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("outbound.sending.SLOW_S", 0.1)
+    receiver.behaviour = "late"
+    people = [office.core.person(f"person{number}") for number in range(12)]
+    for person in people:
+        office.hook(receiver.url, user_id=person.user_id)
+        office.notify(user_id=person.user_id)
+    office.turn()
+    for person in people:
+        office.notify(user_id=person.user_id)
+    office.sender.turn()
+    assert len(office.sender._busy) <= SLOW_THREADS
+    office.turn()
+    assert {each.state for each in office.all()} == {"delivered"}
+    assert len(receiver.received) == 24
 
 
 def test_a_changed_secret_signs_beside_the_old_one_for_a_time(office: Post, receiver: Receiver) -> None:
