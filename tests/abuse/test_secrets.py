@@ -34,18 +34,22 @@ def everything_said(server: Server, token: str) -> str:
     return "\n".join([*texts, doctor.stdout, doctor.stderr, server.logs()])
 
 
-def test_row_42_the_password_of_redis_is_told_to_nobody(
+def test_row_42_the_passwords_of_redis_and_of_the_mail_server_are_told_to_nobody(
     make_redis_server: Callable[..., Any], make_server: Callable[..., Server]
 ) -> None:
-    password = secrets.token_urlsafe(16)
+    password, mail_password = secrets.token_urlsafe(16), secrets.token_urlsafe(16)
+    mail = {"SMTP_URL": f"smtp://u:{mail_password}@127.0.0.1:1", "MAIL_FROM": "a@b.c", "PUBLIC_URL": "http://t.example"}
     redis = make_redis_server(password=password)
     assert password in redis.url
-    server = make_server({"REDIS_URL": redis.url, "WORKERS": "1", "JOB_MODULES": "tests.sample_jobs"})
+    server = make_server({"REDIS_URL": redis.url, "WORKERS": "1", "JOB_MODULES": "tests.sample_jobs", **mail})
     token = server.person("ada").token
-    assert password not in everything_said(server, token)
+    said = everything_said(server, token)
+    assert "127.0.0.1:1: The mail server could not be reached" in said
     redis.stop()
     wait_until(lambda: server.api("GET", "/health/ready").status_code == 503, 15, "Redis is missed")
-    assert password not in everything_said(server, token)
+    said += everything_said(server, token)
+    assert password not in said
+    assert mail_password not in said
 
 
 def test_row_42_the_password_of_the_database_is_told_to_nobody(

@@ -82,7 +82,7 @@ def test_an_address_counts_once_its_owner_opened_the_link(office: MailOffice, ma
     office.turn()
     assert len(mail_server.messages) == 1, "nothing is mailed to an address that nobody confirmed"
     token = token_in(message, "confirm")
-    assert not office.addresses.confirm(token[:-5] + token[-5:].swapcase())
+    assert not office.addresses.confirm(token[1:])
     assert not office.addresses.unsubscribe(token), "a link is for one purpose"
     assert office.addresses.confirm(token)
     assert office.addresses.confirm(token), "opened twice, as mail programs do"
