@@ -27,6 +27,7 @@ from delivery.server_status import ServerStatus
 from delivery.sockets import LOGIN_ENDED, Connected, Sockets
 from delivery.test_trace import TestTrace
 from delivery.visitors import Visitors
+from monitoring.alerts.telling import packet as alert_packet
 from tasks import events, store
 from tasks.errors import Forbidden, RateLimited
 from tasks.service import Tasks
@@ -291,8 +292,7 @@ class AdminDashboardWebSocket(Requests):
 
     def broadcast_admin_alert(self, alert: Mapping[str, Any]) -> None:
         """Tell all admins, in all processes, of this alert."""
-        packet = events.packet("admin_alert", {"type": "alert", "alert": dict(alert), "timestamp": rfc3339(utc_now())})
-        self._log.publish(self._log.admin_channel, packet)
+        self._log.publish(self._log.admin_channel, alert_packet(alert))
 
     @staticmethod
     def _metrics_packet(metrics: Mapping[str, Any]) -> str:
