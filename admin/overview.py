@@ -53,6 +53,7 @@ def overview() -> str:
         queue=overview_parts.queue_rows(queue["queue"], now),
         health=overview_parts.health(metrics),
         rooms=overview_parts.room_rows(metrics),
+        other_rooms=overview_parts.other_rooms(metrics),
         rooms_words=overview_parts.rooms_words(metrics, past),
         feeds=overview_parts.feeds(metrics),
         latency=overview_parts.latency(past["latency"]),

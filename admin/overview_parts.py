@@ -18,6 +18,7 @@ MOST_WORKERS = 12
 MOST_BLOCKS = 12
 MOST_ROOMS = 8
 SHOWN_BUCKETS = 9
+MOST_LABELS = 11
 HISTOGRAM = (300, 112, 86)  # width, height, ground
 WORKER_STATES = {
     "idle": ("unsure", "Idle", ""),
@@ -131,9 +132,11 @@ def _range(column: Sequence[float | None], write: Any, what: str) -> str:
 
 
 def worker_rows(known: Sequence[Mapping[str, Any]] | None, now: datetime) -> list[dict[str, Any]]:
-    """Each worker, those that work or are in trouble first."""
+    """Each worker, those in trouble or at work first; of one that was started again only its newest life."""
+    lives = {_short(each["name"]) for each in known or () if each["state"] != "stopped"}
     order = {"silent": 0, "running": 1, "draining": 2, "idle": 3, "stopped": 4}
-    found = sorted(known or (), key=lambda each: (order.get(each["state"], 5), each["name"]))
+    kept = [each for each in known or () if each["state"] != "stopped" or _short(each["name"]) not in lives]
+    found = sorted(kept, key=lambda each: (order.get(each["state"], 5), each["name"]))
     return [worker_row(each, now) for each in found[:MOST_WORKERS]]
 
 
@@ -146,7 +149,7 @@ def worker_row(worker: Mapping[str, Any], now: datetime) -> dict[str, Any]:
     is_known = worker["state"] in ("idle", "running", "draining")
     return {
         "name": worker["name"],
-        "short": worker["name"].partition(":")[0],
+        "short": _short(worker["name"]),
         "state": worker["state"],
         "icon": icon,
         "word": word,
@@ -156,6 +159,11 @@ def worker_row(worker: Mapping[str, Any], now: datetime) -> dict[str, Any]:
         "memory": words.size(worker["memory_bytes"]) if is_known and worker["memory_bytes"] else nothing,
         "heard": words.UNKNOWN if seen is None or is_gone else words.measured((now - seen).total_seconds() * 1000),
     }
+
+
+def _short(name: str) -> str:
+    """worker-1@atlas:4711 → worker-1@atlas."""
+    return name.partition(":")[0]
 
 
 def workers_words(known: Sequence[Mapping[str, Any]] | None) -> str:
@@ -214,6 +222,12 @@ def room_rows(metrics: Mapping[str, Any]) -> list[dict[str, str]]:
     ]
 
 
+def other_rooms(metrics: Mapping[str, Any]) -> str:
+    """How many watched tasks have no row of their own."""
+    rooms = metrics.get("rooms")
+    return number(None if rooms is None else max(0, rooms - len((metrics.get("top_rooms") or [])[:MOST_ROOMS])))
+
+
 def rooms_words(metrics: Mapping[str, Any], past: Past) -> str:
     """ "147 now, 163 peak today, 0 refused"."""
     refused = sum(filter(None, past["counts"]["series"]["refused"]))
@@ -240,10 +254,11 @@ def latency(past: Mapping[str, Any]) -> dict[str, Any]:
         count = counts[place] if place < len(counts) else 0
         tall = max(2.0, 81 * count / most) if count else 0.0
         label = f"≤ {bounds[0]}" if place == 0 else str(bounds[place]) if place < len(bounds) else "more"
+        shown_label = label if shown <= MOST_LABELS or place % 2 == 0 else ""
         left = 4 + place * step
         bars.append(
             {"x": round(left, 1), "y": round(ground - tall, 1), "width": round(step - 6, 1), "height": round(tall, 1)}
-            | {"middle": round(left + (step - 6) / 2, 1), "label": label, "count": number(count)}
+            | {"middle": round(left + (step - 6) / 2, 1), "label": label, "shown": shown_label, "count": number(count)}
         )
     worst = past["at_most_ms"]
     return {

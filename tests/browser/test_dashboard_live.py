@@ -43,7 +43,8 @@ def test_graphs_have_their_past_and_go_on_live_without_any_request(
     page.wait_for_function(
         "before => document.querySelector('[data-measured-words]').dateTime > before", arg=before, timeout=20_000
     )
-    assert page.evaluate("window.shifts") == []
+    shifts = page.evaluate("window.shifts")
+    assert sum(shift[0] for shift in shifts) < 0.0002, f"more than a digit has moved: {shifts}"
     assert [each.url for each in visitor.requests[asked:] if "socket.io" not in each.url] == []
 
     graph = page.locator('[data-graph="queued_jobs"]')

@@ -41,7 +41,9 @@ def sampler(config: Config, database: Database, redis_client: redis.Redis) -> Sa
 
 
 @pytest.mark.req("H2")
-def test_task_metrics_equal_the_database(sampler: Sampler, database: Database) -> None:
+def test_task_metrics_equal_the_database(config: Config, any_database: Database, redis_client: redis.Redis) -> None:
+    config.data_dir.mkdir(exist_ok=True)
+    database, sampler = any_database, Sampler(config, any_database, redis_client)
     core = Core(database)
     now = utc_now()
     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)

@@ -1,16 +1,15 @@
 /** Workers, queue, health, rooms and delivery of the overview: what arrives is written into what the server rendered. */
 import { count, duration, measured, plural, rateNumber, UNKNOWN } from "/static/js/format.js";
-import { find, fromTemplate, setAttribute, setHidden, setIcon, setText } from "/static/js/hooks.js";
+import { find, setAttribute, setHidden, setIcon, setText } from "/static/js/hooks.js";
 
 const BLOCK = 20;
 const MOST_BLOCKS = 12;
-const MOST_WORKERS = 24;
-const MOST_ROOMS = 8;
 const SVG = "http://www.w3.org/2000/svg";
 const STATES = {
   idle: ["unsure", "Idle", ""], running: ["running", "Running", ""], draining: ["paused", "Draining", ""],
   silent: ["silent", "Silent", "warn"], stopped: ["stop", "Stopped", ""],
 };
+const short = (name) => name.split(":")[0];
 const LIVING = new Set(["idle", "running", "draining"]);
 const size = (bytes) => (bytes >= 1e9 ? `${(bytes / 1e9).toFixed(1)} GB` : `${(bytes / 1e6).toFixed(1)} MB`);
 
@@ -32,25 +31,28 @@ export class OverviewParts {
     if (workers) this.#showWorkers(workers, now);
   }
 
-  /** Rows change in place; who is new comes last, and who has gone keeps its row and says so. */
+  /** Rows change in place. A worker that was started again takes the row of its last life; whoever else is new is counted. */
   #showWorkers(workers, now) {
-    const body = find(this.#root, "workers");
-    const known = new Map(workers.map((worker) => [worker.name, worker]));
-    for (const row of body.rows) if (!known.has(row.dataset.worker)) worker(row, { name: row.dataset.worker, state: "stopped" }, now);
-    for (const each of workers) {
-      let row = body.querySelector(`[data-worker="${CSS.escape(each.name)}"]`);
-      if (!row && (each.state === "stopped" || body.rows.length >= MOST_WORKERS)) continue;
-      if (!row) {
-        row = fromTemplate("worker");
-        row.dataset.worker = each.name;
-        setText(find(row, "worker-name"), each.name.split(":")[0]);
-        body.append(row);
+    const { rows } = find(this.#root, "workers");
+    const known = new Map(workers.map((each) => [each.name, each]));
+    const listed = new Set([...rows].map((row) => row.dataset.worker));
+    for (const row of rows) {
+      const name = row.dataset.worker;
+      let each = known.get(name);
+      if (!each || each.state === "stopped") {
+        const next = workers.find((other) => !listed.has(other.name) && other.state !== "stopped" && short(other.name) === short(name));
+        if (next) {
+          listed.add(next.name);
+          row.dataset.worker = next.name;
+          each = next;
+        }
       }
-      worker(row, each, now);
+      worker(row, each ?? { name, state: "stopped" }, now);
     }
-    setHidden(find(this.#root, "no-workers"), body.rows.length > 0);
     const counted = Object.keys(STATES).map((state) => [state, workers.filter((each) => each.state === state).length]);
     const words = counted.filter(([, number]) => number).map(([state, number]) => `${number} ${state}`);
+    const newer = workers.filter((each) => !listed.has(each.name) && each.state !== "stopped").length;
+    if (newer) words.push(`${newer} not listed yet`);
     setText(find(this.#root, "workers-words"), words.join(", ") || "none has been heard of");
   }
 
@@ -61,26 +63,16 @@ export class OverviewParts {
       setAttribute(place, "class", `line ink-${ink}`);
     }
     setText(find(this.#root, "feeds"), Number.isInteger(metrics.users) ? plural(metrics.users, "personal feed") : "Personal feeds");
-    this.#showRooms(metrics.top_rooms ?? []);
+    this.#showRooms(metrics.top_rooms ?? [], metrics.rooms);
   }
 
-  #showRooms(rooms) {
-    const body = find(this.#root, "rooms");
+  /** Rows stay: what is watched since the page opened is counted as other tasks. */
+  #showRooms(rooms, total) {
+    const { rows } = find(this.#root, "rooms");
     const known = new Map(rooms.map((room) => [room.task_id, room]));
-    for (const row of body.rows) if (!known.has(row.dataset.room)) roomRow(row, { members: 0, events_per_s: 0 });
-    for (const each of rooms) {
-      let row = body.querySelector(`[data-room="${CSS.escape(each.task_id)}"]`);
-      if (!row && body.rows.length >= MOST_ROOMS) continue;
-      if (!row) {
-        row = fromTemplate("room");
-        row.dataset.room = each.task_id;
-        const title = find(row, "room-title");
-        title.href = `/tasks/${encodeURIComponent(each.task_id)}`;
-        setText(title, each.title ?? `Task ${each.task_id.slice(0, 8)}`);
-        body.append(row);
-      }
-      roomRow(row, each);
-    }
+    for (const row of rows) roomRow(row, known.get(row.dataset.room) ?? { members: 0, events_per_s: 0 });
+    const shown = [...rows].filter((row) => known.has(row.dataset.room)).length;
+    setText(find(this.#root, "rooms-other"), Number.isInteger(total) ? count(Math.max(0, total - shown)) : "unknown");
   }
 }
 
