@@ -20,7 +20,7 @@ from pages import reading
 from pages.frame import own_address
 from tasks.errors import Conflict, InvalidPayload
 from tasks.notices import MUTABLE_TYPES, Notification, following, inbox
-from tasks.registry import all_jobs
+from tasks.registry import Job, all_jobs, jobs_for
 
 blueprint = Blueprint("notifications", __name__)
 INBOX = "/notifications"
@@ -168,9 +168,8 @@ def _types_shown() -> list[str]:
     return [each for each in MUTABLE_TYPES if each != "alert" or current_user.identity.is_admin]
 
 
-def _jobs_shown() -> list[Any]:
-    """Also those that only admins start: their tasks may be followed by everybody."""
-    return sorted(all_jobs(), key=lambda job: job.title)
+def _jobs_shown() -> list[Job]:
+    return sorted(jobs_for(current_user.identity.is_admin), key=lambda job: job.title)
 
 
 def _view(row: Notification, titles: Mapping[str, str], now: datetime) -> NoticeView:
