@@ -24,6 +24,7 @@ from tasks.progress import Progress
 from tasks.registry import Phase
 from tasks.stall import Gaps
 from tests.fixtures.core import Core
+from tests.fixtures.runs import SAMPLES, start, wait_for
 
 pytestmark = pytest.mark.req("F1", "A2")
 
@@ -316,3 +317,22 @@ def test_history_walks_indexes_only(database):
         steps = [row[3] for row in session.connection().exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values)]
     assert sum("USING INDEX" in step for step in steps) == 2, steps
     assert not any("TEMP B-TREE" in step or "SCAN task_timings" in step for step in steps)
+
+
+@pytest.mark.req("F1", "H7")
+@pytest.mark.serve_options(SAMPLES | {"WORKERS": "1"})
+def test_the_second_run_begins_with_what_the_first_took_and_its_job_says_how_right_that_was(server, client):
+    ada = server.person()
+    watcher = client(ada.token)
+    pace = {"to": 30, "pause_s": 0.08}
+    wait_for(server, ada, start(server, ada, "count", **pace))
+    second = start(server, ada, "count", **pace)
+    watcher.join(second)
+    first = watcher.wait_for("progress_update", where=lambda data: data["eta_runs"] == 1, timeout_s=20).data
+    assert first["progress_percent"] < 50, "before its own speed could tell"
+    assert 0 < first["eta_low_s"] <= first["eta_s"] <= first["eta_high_s"] < 30
+    took_ms = wait_for(server, ada, second)["duration_ms"]
+    said = server.api("GET", "/api/v1/jobs/count/statistics", token=ada.token).json()
+    assert said["completed"] == 2
+    assert said["runs"][-1]["duration_ms"] == took_ms
+    assert said["estimates"]["moments"] >= 1
