@@ -36,7 +36,9 @@ def first_column(title: str) -> set[str]:
 
 def sent_by_the_server() -> set[str]:
     named = {value for name, value in vars(events).items() if name.isupper() and isinstance(value, str)}
-    for file in ("websocket_progress_handler.py", "delivery/namespaces.py", "web_app.py", "monitoring/alerts/telling.py"):
+    for file in (
+        "websocket_progress_handler.py", "delivery/namespaces.py", "web_app.py", "monitoring/alerts/telling.py",
+    ):  # fmt: skip
         text = (ROOT / file).read_text(encoding="utf-8")
         named |= set(re.findall(r'(?:packet|emit|tell)\((?:\w+,)?\s*"(\w+)"', text))
     return named
