@@ -11,13 +11,16 @@ from sqlalchemy.orm import Session
 from accounts import User
 from tasks.errors import NotFound
 from tasks.models import Task
-from tasks.notices.making import Notice, Person, people, store
+from tasks.notices.making import MAX_TITLE, Notice, Person, people, store
 from tasks.notices.models import TaskFollower
 from tasks.registry import Review, find_job
 from tasks.states import State, Visibility
 from tasks.words import measured, summary
 
 log = logging.getLogger("taskroom.notices")
+
+LONGEST_NAME = MAX_TITLE - 20
+"""leaves room for how it ended"""
 
 
 def tell_end(session: Session, task: Task) -> None:
@@ -52,18 +55,19 @@ def _asked_for_it(task: Task, username: str) -> bool:
 
 
 def _notice(task: Task) -> Notice:
+    name = task.title if len(task.title) <= LONGEST_NAME else f"{task.title[: LONGEST_NAME - 1]}…"
     about = {"task_id": task.id, "kind": task.kind, "href": f"/tasks/{task.id}"}
     if task.state == State.FAILED:
         why = task.error or "The job ended without saying why."
-        return Notice("failed", "error", f"{task.title} failed", why, **about)
+        return Notice("failed", "error", f"{name} failed", why, **about)
     if task.state == State.CANCELLED:
         by = f"By {task.cancelled_by or 'somebody'}"
         why = f"{by}: “{task.cancel_reason}”." if task.cancel_reason else f"{by}."
-        return Notice("cancelled", "info", f"{task.title} was cancelled", why, **about)
+        return Notice("cancelled", "info", f"{name} was cancelled", why, **about)
     said = summary(task.results)
     text = f"{said[:1].upper()}{said[1:]}. " if said else ""
     level = "warning" if (task.results or {}).get("complete") is False else "success"
-    return Notice("finished", level, f"{task.title} is done", f"{text}Took {measured(task.duration_ms)}.", **about)
+    return Notice("finished", level, f"{name} is done", f"{text}Took {measured(task.duration_ms)}.", **about)
 
 
 def _review(task: Task) -> Review | None:

@@ -51,6 +51,8 @@ def test_each_end_is_told_in_words_with_its_page(core: Core) -> None:
     assert (second.type, second.level, second.title) == ("failed", "error", "Count to twenty failed")
     assert second.text == "The disk is full."
     assert first.read_at is first.announced_at is first.routed_at is None
+    core.complete(core.running(title="x" * 300))
+    assert told(core)[-1].title.endswith("xxx… is done")
 
 
 def test_who_cancels_is_not_told_and_the_others_are(core: Core) -> None:
