@@ -10,7 +10,7 @@ from typing import Any
 from flask import render_template, request
 
 import extensions
-from admin import asked, overview_parts
+from admin import asked, graph_words, overview_parts
 from admin.frame import blueprint
 from admin.metric_words import figures
 from database import utc_now
@@ -32,12 +32,12 @@ def overview() -> str:
     queue: dict[str, Any] = room.queue_view.look()
     past: dict[str, Any] = room.history.of(span.name)
     with asked.database().read() as session:
-        limits = overview_parts.limits(thresholds(session), metrics)
+        limits = graph_words.limits(thresholds(session), metrics)
     return render_template(
         "admin/overview.html",
         figures=figures(metrics, queue["queue"]["limit"]),
-        notes=overview_parts.notes(past, metrics, limits, span),
-        summaries=overview_parts.summaries(past, IN_WORDS[span.name]),
+        notes=graph_words.notes(past, metrics, limits, span),
+        summaries=graph_words.summaries(past, IN_WORDS[span.name]),
         limits=limits,
         ranges=[{"name": name, "title": title, "current": name == span.name} for name, title in RANGES.items()],
         range=span.name,
