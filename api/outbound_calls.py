@@ -132,7 +132,9 @@ def list_webhook_deliveries(call: Call) -> dict[str, Any]:
 )
 def send_delivery_again(call: Call) -> dict[str, Any]:
     """Under the id that it had, with the same content. 409 while it is being sent."""
-    delivery_id = call.path["delivery_id"]
+    delivery_id = call.path["delivery_id"].lower()
+    if not reading.UUID.fullmatch(delivery_id):
+        raise NotFound("There is no such delivery.")
     _webhooks().send_again(call.identity.user_id, _id(call), delivery_id)
     return {"delivery_id": delivery_id}
 

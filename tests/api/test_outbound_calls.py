@@ -109,5 +109,6 @@ def test_a_webhook_is_its_owners_alone(room: Room, ada: Caller) -> None:
     bobs = made(bob)
     assert bob.post(f"/webhooks/{bobs['id']}/deliveries/{sent}/again").status_code == 404
     assert ada.get("/webhooks/not-an-id").status_code == 404
+    assert ada.post(f"{path}/deliveries/not-an-id/again").status_code == 404
     reader = room.caller("ada", ada.identity.user_id, ("read",))
     assert reader.post("/webhooks", {"url": URL}).status_code == 403
