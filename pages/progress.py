@@ -167,11 +167,16 @@ def eta(task: Snapshot, state: str) -> str:
 
 
 def eta_at(task: Snapshot, state: str, now: datetime) -> str:
-    """ "done about 14:05 UTC, by 14 earlier runs"; or that nobody can know yet."""
+    """ "about 14:05 UTC, by 14 runs" before this one; without them "done about 14:05 UTC"; or "no estimate yet".
+
+    Short enough for one line, so that nothing moves when it changes.
+    """
     if eta(task, state) == UNKNOWN:
         return "no estimate yet" if state == "running" and not task.get("stalled_since") else ""
     at, runs = words.about_clock(now, task.get("eta_s")), task.get("eta_runs")
-    return f"done about {at}" + (f", by {words.plural(runs, 'earlier run')}" if runs else "") if at else ""
+    if not at:
+        return ""
+    return f"about {at}, by {words.plural(runs, 'run')}" if runs else f"done about {at}"
 
 
 def phase_views(task: Snapshot, now: datetime, is_moving: bool) -> Iterable[PhaseView]:

@@ -122,7 +122,8 @@ function ends(task, state, fresh, now) {
 
 function etaAt(task, state, eta, at) {
   if (eta === UNKNOWN) return state === "running" && !task.stalled_since ? "no estimate yet" : "";
-  return at && `done about ${at} UTC${task.eta_runs ? `, by ${plural(task.eta_runs, "earlier run")}` : ""}`;
+  if (!at) return "";
+  return task.eta_runs ? `about ${at} UTC, by ${plural(task.eta_runs, "run")}` : `done about ${at} UTC`;
 }
 
 function endOf(task, state, left, now) {
