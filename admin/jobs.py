@@ -77,6 +77,7 @@ def jobs() -> str:
         sorted_by=SORTED_BY,
         priorities=list(Priority),
         total=page.total,
+        done_words=administration.DONE,
         count_words=place_words(page, asked),
         next_href=asked.href(cursor=page.next_cursor) if page.next_cursor else "",
     )

@@ -2,13 +2,14 @@
  * Orders over ticked jobs: first what would happen, with a reason; then six seconds in which nothing has been sent and
  * everything can be undone; then what the server did, in its own words.
  */
-import { plural } from "/static/js/format.js";
+import { count, plural } from "/static/js/format.js";
 import { find, setHidden, setText } from "/static/js/hooks.js";
 import { postJson } from "/static/js/http.js";
-import { showToast } from "/static/js/toasts.js";
+import { removeToast, showToast } from "/static/js/toasts.js";
 import { sendLater } from "./send_later.js";
 
 const BULK = "/api/v1/admin/tasks/bulk";
+const AT_ONCE = 50;
 const SAID = {
   cancel: { ask: (jobs) => `Cancel ${jobs}?`, go: (jobs) => `Cancel ${jobs}`, doing: (jobs) => `Cancelling ${jobs}`, keep: "Keep them running" },
   retry: { ask: (jobs) => `Run ${jobs} again?`, go: (jobs) => `Run ${jobs} again`, doing: (jobs) => `Running ${jobs} again`, keep: "Leave them" },
@@ -73,18 +74,34 @@ export class JobOrders {
     sendLater({ title, send: () => this.#send(order) });
   }
 
+  /** In pieces, so that the reader sees how far it is; each piece stands for itself. */
   async #send(order) {
+    const { ids, ...rest } = order;
+    const [counts, refusals] = [new Map(), []];
+    const toast = ids.length > AT_ONCE && showToast({ role: "status", icon: "running", title: SAID[order.action].doing(plural(ids.length, "job"), order.priority), text: "", stays: true });
     try {
-      const { summary, results } = await postJson(BULK, order);
-      const refused = results.find((each) => each.outcome === "refused");
-      showToast({ tone: refused ? "warn" : "ok", role: "status", icon: refused ? "silent" : "completed", title: summary,
-        text: refused?.message ?? "", stays: Boolean(refused) });
+      for (let start = 0; start < ids.length; start += AT_ONCE) {
+        if (toast) setText(find(toast, "toast-text"), `${count(start)} of ${count(ids.length)} are done.`);
+        const { results } = await postJson(BULK, { ...rest, ids: ids.slice(start, start + AT_ONCE) });
+        for (const { outcome, message } of results) {
+          counts.set(outcome, (counts.get(outcome) ?? 0) + 1);
+          if (outcome === "refused") refusals.push(message);
+        }
+      }
     } catch (error) {
       failed(error);
     }
+    if (toast) removeToast(toast);
+    if (counts.size) this.#tell(counts, refusals[0]);
+  }
+
+  #tell(counts, refusal) {
+    const words = JSON.parse(this.root.dataset.doneWords);
+    const title = Object.keys(words).filter((each) => counts.has(each)).map((each) => `${count(counts.get(each))} ${words[each]}`).join(", ");
+    showToast({ tone: refusal ? "warn" : "ok", role: "status", icon: refusal ? "silent" : "completed", title: `${title}.`, text: refusal ?? "", stays: Boolean(refusal) });
   }
 }
 
 function failed(error) {
-  showToast({ tone: "fail", role: "alert", icon: "failed", title: "Nothing was sent", text: error.message });
+  showToast({ tone: "fail", role: "alert", icon: "failed", title: "The server could not be asked", text: error.message });
 }

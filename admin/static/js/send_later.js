@@ -1,5 +1,6 @@
 /** A toast that holds an order back for six seconds: "not sent yet", Undo, Do it now. Leaving the page asks first. */
 import { button, find, fromTemplate, setAttribute, setIcon, setText } from "/static/js/hooks.js";
+import { removeToast } from "/static/js/toasts.js";
 
 const WAIT_S = 6;
 const waiting = new Set();
@@ -16,7 +17,7 @@ export function sendLater({ title, send }) {
   const end = (isSent) => {
     clearInterval(timer);
     waiting.delete(toast);
-    toast.remove();
+    removeToast(toast);
     if (isSent) send();
   };
   const timer = setInterval(() => {
