@@ -24,6 +24,7 @@ from tasks.progress import Progress
 from tasks.registry import Phase
 from tasks.stall import Gaps
 from tests.fixtures.core import Core
+from tests.fixtures.machine import wait_until
 from tests.fixtures.runs import SAMPLES, start, wait_for
 
 pytestmark = pytest.mark.req("F1", "A2")
@@ -336,3 +337,15 @@ def test_the_second_run_begins_with_what_the_first_took_and_its_job_says_how_rig
     assert said["completed"] == 2
     assert said["runs"][-1]["duration_ms"] == took_ms
     assert said["estimates"]["moments"] >= 1
+
+
+def test_time_left_is_told_again_while_nothing_moves(live_core, make_attempt, monkeypatch):
+    monkeypatch.setattr("tasks.reporter.SAVE_INTERVAL_S", 0.2)
+    one = make_attempt(live_core, max_hz=50)
+    courses = {"prepare": PhaseCourse(0.01), "count": PhaseCourse(100, 1000)}
+    one.reporter.progress._forecast = forecast.Forecast(["prepare", "count"], [0.1, 0.9], [Run(courses, is_same=True)])
+    one.ctx.advance(10)
+    one.wait_told(done=10, eta_runs=1)
+    told = one.tail.ticks
+    wait_until(lambda: one.tail.ticks > told + 1, 10, "told again")
+    one.wait_told(done=10, eta_runs=1)
