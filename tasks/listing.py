@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, String, and_, cast, func, literal, or_, select, true, union_all
+from sqlalchemy import ColumnElement, String, and_, cast, func, literal, or_, select, union_all
 from sqlalchemy.orm import Session
 
 from accounts import Identity, User
@@ -22,7 +22,8 @@ from accounts.usernames import name_key
 from database import rfc3339
 from tasks.errors import InvalidPayload
 from tasks.models import Task
-from tasks.states import Visibility
+from tasks.states import ACTIVE, Visibility
+from tasks.store import visible_to
 
 MAX_PAGE = 200
 MOST_COUNTED = 10_000
@@ -55,11 +56,6 @@ class Filters:
     until: datetime | None = None
     finished_since: datetime | None = None
 
-    @property
-    def is_long(self) -> bool:
-        """Whether rows have to be read to know which fit: not for the loop of the web process."""
-        return bool(self.text)
-
 
 @dataclass(frozen=True, slots=True)
 class Page:
@@ -91,7 +87,7 @@ def list_tasks(
     order = (column.asc(), Task.id.asc()) if sort is Sort.OLDEST else (column.desc(), Task.id.desc())
     parts = [
         select(Task.id).where(seen, *conditions).order_by(*order).limit(limit + 1).subquery()
-        for seen in _seen_by(identity)
+        for seen in _seen_by(identity, filters)
     ]
     ids = union_all(*(select(part.c.id) for part in parts)).subquery()
     query = select(Task, User.username).join(User, User.id == Task.owner_id).where(Task.id.in_(select(ids.c.id)))
@@ -104,7 +100,7 @@ def count_tasks(session: Session, identity: Identity, filters: Filters) -> int:
     """How many visible tasks the filters leave; MOST_COUNTED + 1 stands for more than that."""
     conditions = list(_conditions(filters, identity))
     found = 0
-    for seen in _seen_by(identity):
+    for seen in _seen_by(identity, filters):
         some = select(literal(1)).select_from(Task).where(seen, *conditions).limit(MOST_COUNTED + 1).subquery()
         found += session.scalar(select(func.count()).select_from(some)) or 0
     return min(found, MOST_COUNTED + 1)
@@ -116,10 +112,13 @@ def owners(session: Session, limit: int = 50) -> list[str]:
     return list(session.scalars(query.order_by(User.name_key).limit(limit)))
 
 
-def _seen_by(identity: Identity) -> list[ColumnElement[bool]]:
-    """Conditions that together hold for what this person sees, and no two of them for one task."""
-    if identity.is_admin:
-        return [true()]
+def _seen_by(identity: Identity, filters: Filters) -> list[ColumnElement[bool]]:
+    """Conditions that together hold for what this person sees, and no two of them for one task.
+
+    Few tasks wait or run, whoever's they are: those are found by their state.
+    """
+    if identity.is_admin or (filters.states and set(filters.states) <= ACTIVE):
+        return [visible_to(identity)]
     own = Task.owner_id == identity.user_id
     return [own, and_(Task.visibility == Visibility.EVERYONE, Task.owner_id != identity.user_id)]
 
