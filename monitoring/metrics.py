@@ -136,15 +136,18 @@ class Sampler:
 
     def _machine(self) -> dict[str, Any]:
         memory = psutil.virtual_memory()
-        disk = psutil.disk_usage(str(self._config.data_dir))
+        try:
+            disk = psutil.disk_usage(str(self._config.data_dir))
+        except OSError:  # it is on another machine, or not made yet
+            disk = None
         return {
             "system_load": round(os.getloadavg()[0], 2),
             "cpu_percent": psutil.cpu_percent(),
             "memory_percent": memory.percent,
             "memory_total": memory.total,
-            "disk_percent": disk.percent,
-            "disk_free": disk.free,
-            "disk_total": disk.total,
+            "disk_percent": disk and disk.percent,
+            "disk_free": disk and disk.free,
+            "disk_total": disk and disk.total,
         }
 
     def _processes(self) -> dict[str, Any]:

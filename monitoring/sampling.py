@@ -48,7 +48,10 @@ class Sampling:
         """Measure until `stop` is set."""
         while not stop.is_set():
             begun_s = time.monotonic()
-            self.turn()
+            try:
+                self.turn()
+            except Exception:  # the edge of a thread: a gap in the history is better than an end of it
+                log.exception("no sample was taken; it is tried again in %g s", INTERVAL_S)
             stop.wait(max(0.0, INTERVAL_S - (time.monotonic() - begun_s)))
         self.end()
 

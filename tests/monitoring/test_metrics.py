@@ -120,6 +120,13 @@ def test_the_machine_is_what_the_system_says(sampler: Sampler, config: Config) -
     assert 0 <= found["cpu_percent"] <= 100
 
 
+@pytest.mark.req("H2")
+def test_a_disk_that_is_not_here_is_unknown(config: Config, database: Database, redis_client: redis.Redis) -> None:
+    config.data_dir.rmdir()
+    found = Sampler(config, database, redis_client).sample()
+    assert (found["disk_free"], found["disk_total"], found["disk_percent"]) == (None, None, None)
+
+
 @pytest.mark.req("H2", "H6")
 def test_web_processes_add_up_and_people_in_two_of_them_count_once(
     sampler: Sampler, redis_client: redis.Redis, config: Config

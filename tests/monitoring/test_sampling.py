@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 
 import pytest
@@ -81,3 +82,21 @@ def test_with_redis_away_samples_go_on(config: Config, database: Database, make_
     kept = samples.newest(database)
     assert kept is not None and (kept["redis"], kept["connections"]) == ("unavailable", None)
     assert _count(database) == 2
+
+
+@pytest.mark.req("H7")
+def test_whatever_goes_wrong_in_one_turn_the_next_one_comes(
+    make_sampling: Callable[[str], Sampling], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, stop, turns = make_sampling("one"), threading.Event(), []
+
+    def turn() -> bool:
+        turns.append(1)
+        if len(turns) == 3:
+            stop.set()
+        raise ValueError("nobody expected this")
+
+    monkeypatch.setattr("monitoring.sampling.INTERVAL_S", 0.0)
+    monkeypatch.setattr(one, "turn", turn)
+    one.run(stop)
+    assert len(turns) == 3
