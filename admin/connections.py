@@ -20,7 +20,7 @@ from database import utc_now
 from delivery.roll_call import Roll
 from monitoring.connections import call_roll, end_connection, shown
 from monitoring.history import SPANS
-from pages import format as words
+from tasks import words
 from tasks.errors import TaskroomError
 from tasks.models import Task
 

@@ -10,7 +10,7 @@ from typing import Any
 from admin.metric_words import gigabytes, number, one_digit, rate
 from monitoring.alerts.thresholds import Threshold
 from monitoring.history import Span
-from pages import format as words
+from tasks import words
 
 DELIVERY_TARGET_MS = 50
 Past = Mapping[str, Any]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pages import format as words
+from tasks import words
 
 UNKNOWN = "unknown"
 GB = 1e9

@@ -16,7 +16,7 @@ from admin.metric_words import figures
 from database import utc_now
 from monitoring.alerts.thresholds import thresholds
 from monitoring.history import SPANS
-from pages import format as words
+from tasks import words
 
 RANGES = {"1h": "1 h", "24h": "24 h", "7d": "7 d"}
 IN_WORDS = {"1h": "the last hour", "24h": "the last 24 hours", "7d": "the last 7 days"}

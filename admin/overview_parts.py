@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from admin.metric_words import UNKNOWN, figures, number, one_digit, rate
-from pages import format as words
+from tasks import words
 from tasks.states import Priority
 
 MOST_WORKERS = 12

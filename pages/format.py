@@ -12,27 +12,21 @@ from datetime import datetime, timedelta
 from tasks.words import UNKNOWN as UNKNOWN
 from tasks.words import Moment as Moment
 from tasks.words import ago as ago
+from tasks.words import clock as clock
 from tasks.words import count as count
 from tasks.words import duration as duration
 from tasks.words import full_time as full_time
 from tasks.words import humanise as humanise
 from tasks.words import is_known as is_known
+from tasks.words import limit as limit
 from tasks.words import measured as measured
 from tasks.words import moment as moment
 from tasks.words import parse_time as parse_time
+from tasks.words import percent as percent
+from tasks.words import percent_number as percent_number
 from tasks.words import plural as plural
-
-
-def percent_number(value: float | None) -> str:
-    """61.44 → "61.4", 100 → "100"; cut off, never rounded up."""
-    if not is_known(value):
-        return UNKNOWN
-    return "100" if value >= 100 else f"{math.floor(value * 10 + 1e-6) / 10:.1f}"
-
-
-def percent(value: float | None) -> str:
-    """61.44 → "61.4 %"."""
-    return f"{percent_number(value)} %" if is_known(value) else UNKNOWN
+from tasks.words import rate_number as rate_number
+from tasks.words import size as size
 
 
 def amount(done: float | None, total: float | None, unit: str | None) -> str:
@@ -41,20 +35,6 @@ def amount(done: float | None, total: float | None, unit: str | None) -> str:
     if not is_known(done):
         return UNKNOWN
     return f"{count(done)} of {count(total)}{word}" if is_known(total) else f"{count(done)}{word} so far"
-
-
-def rate_number(value: float | None) -> str:
-    """Per second; one decimal below 100."""
-    if not is_known(value):
-        return UNKNOWN
-    return f"{value:.1f}" if value < 100 else count(value)
-
-
-def limit(seconds: float | None) -> str:
-    """A time limit, without its zeros: "30 min", "1 h", "45 s"; "none" for no limit."""
-    if not seconds:
-        return "none"
-    return duration(seconds * 1000).removesuffix(" 0 s").removesuffix(" 0 min")
 
 
 def span(low_s: float | None, high_s: float | None) -> str:
@@ -69,23 +49,6 @@ def ordinal(number: int) -> str:
     """1st, 2nd, 3rd, 4th, 11th."""
     teen = 11 <= number % 100 <= 13
     return f"{count(number)}{'th' if teen else {1: 'st', 2: 'nd', 3: 'rd'}.get(number % 10, 'th')}"
-
-
-def size(octets: float | None) -> str:
-    """Bytes as "812 B", "1.2 MB", "3.4 GB", in powers of ten."""
-    if not is_known(octets):
-        return UNKNOWN
-    for unit, factor in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if octets >= factor:
-            return f"{octets / factor:.1f} {unit}"
-    return f"{octets:.0f} B"
-
-
-def clock(moment: datetime | None, milliseconds: bool = False) -> str:
-    """ "14:04:10" in UTC, or "14:04:10.302"; empty for no time."""
-    if moment is None:
-        return ""
-    return moment.strftime("%H:%M:%S") + (f".{moment.microsecond // 1000:03d}" if milliseconds else "")
 
 
 def about_clock(now: datetime, seconds: float | None) -> str:

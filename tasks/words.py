@@ -67,6 +67,49 @@ def measured(milliseconds: float | None) -> str:
     return duration(round(milliseconds / 1000) * 1000)
 
 
+def percent_number(value: float | None) -> str:
+    """61.44 → "61.4", 100 → "100"; cut off, never rounded up."""
+    if not is_known(value):
+        return UNKNOWN
+    return "100" if value >= 100 else f"{math.floor(value * 10 + 1e-6) / 10:.1f}"
+
+
+def percent(value: float | None) -> str:
+    """61.44 → "61.4 %"."""
+    return f"{percent_number(value)} %" if is_known(value) else UNKNOWN
+
+
+def rate_number(value: float | None) -> str:
+    """Per second; one decimal below 100."""
+    if not is_known(value):
+        return UNKNOWN
+    return f"{value:.1f}" if value < 100 else count(value)
+
+
+def limit(seconds: float | None) -> str:
+    """A time limit, without its zeros: "30 min", "1 h", "45 s"; "none" for no limit."""
+    if not seconds:
+        return "none"
+    return duration(seconds * 1000).removesuffix(" 0 s").removesuffix(" 0 min")
+
+
+def size(octets: float | None) -> str:
+    """Bytes as "812 B", "1.2 MB", "3.4 GB", in powers of ten."""
+    if not is_known(octets):
+        return UNKNOWN
+    for unit, factor in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if octets >= factor:
+            return f"{octets / factor:.1f} {unit}"
+    return f"{octets:.0f} B"
+
+
+def clock(moment: datetime | None, milliseconds: bool = False) -> str:
+    """ "14:04:10" in UTC, or "14:04:10.302"; empty for no time."""
+    if moment is None:
+        return ""
+    return moment.strftime("%H:%M:%S") + (f".{moment.microsecond // 1000:03d}" if milliseconds else "")
+
+
 def plural(number: int, word: str) -> str:
     """1 line, 1,412 lines."""
     return f"{count(number)} {word}{'' if number == 1 else 's'}"
