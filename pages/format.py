@@ -6,7 +6,6 @@ What notifications say, too, comes from `tasks.words`.
 
 from __future__ import annotations
 
-import math
 from datetime import datetime, timedelta
 
 from tasks.words import UNKNOWN as UNKNOWN
