@@ -55,7 +55,11 @@ class JobsAsked:
         """Read a query string or a form."""
         known = {"state": STATES, "priority": tuple(Priority), "age": AGES, "sort": SORTS, "rows": map(str, ROWS)}
         query = {name: args[name] for name, allowed in known.items() if args.get(name) in tuple(allowed)}
-        query |= {name: args[name].strip()[:200] for name in ("q", "kind", "owner", "worker") if args.get(name)}
+        query |= {
+            name: args[name].replace("\0", "").strip()[:200]
+            for name in ("q", "kind", "owner", "worker")
+            if args.get(name)
+        }
         wished = [each for part in args.getlist("cols") for each in part.split(",")]
         columns = tuple(each for each in COLUMNS if each in wished)
         if columns and columns != USUAL:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from dataclasses import asdict
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from flask import g, request
@@ -240,9 +240,9 @@ def _moment(text: str) -> datetime:
         moment = datetime.fromisoformat(text)
         if moment.tzinfo is None:
             raise ValueError
-    except ValueError:
+        return moment.astimezone(UTC)
+    except (ValueError, OverflowError):
         raise InvalidParams({"filter.as_of": "Write a moment such as 2026-11-21T14:02:10.402Z."}) from None
-    return moment
 
 
 def _actor(call: Call) -> Actor:

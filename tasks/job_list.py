@@ -9,7 +9,7 @@ import base64
 import binascii
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import orjson
@@ -155,6 +155,8 @@ def _read_cursor(cursor: str, sort: str, count: int) -> list[Any]:
         kinds = {"longest": (int, str, str), "line": (int, str, str)}.get(sort, (str, str))
         if not is_ours or any(type(value) is not kind for value, kind in zip(values, kinds, strict=True)):
             raise ValueError
+        if kinds[0] is int and not 0 <= values[0] < 2**31:
+            raise ValueError
         return [_moment(each) if place == len(values) - 2 else each for place, each in enumerate(values)]
     except (ValueError, TypeError, OverflowError, binascii.Error, orjson.JSONDecodeError):
         raise InvalidPayload("This cursor is not one that this list gave out. Start again without it.") from None
@@ -164,4 +166,4 @@ def _moment(text: str) -> datetime:
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
         raise ValueError
-    return moment
+    return moment.astimezone(UTC)

@@ -98,6 +98,7 @@ def test_an_order_over_ticked_jobs_asks_first_and_then_says_what_became_of_each(
     done = order(desk, action="cancel", task=[waits, runs, ended], confirm="1", reason="the release")
     assert "1 told to stop, 1 cancelled, 1 had finished." in done.text
     assert "<img" not in done.text and "had finished" in done.text
+    assert HOSTILE in desk.text("/admin/jobs"), "text, and nothing else"
     assert bob.get(f"/tasks/{runs}").json["reason"] == "the release"
 
 
