@@ -1,4 +1,5 @@
 import { ceiling, compact, fiveTimes, momentLabel, timeLabel, withHoles } from "/static/js/graph_scale.js";
+import { Graph } from "/static/js/graph.js";
 import { equal, ok, test } from "./harness.js";
 
 const NOON = Date.UTC(2026, 10, 21, 12) / 1000;
@@ -31,4 +32,27 @@ test("H7", "a sample that does not know the value is a hole, where nothing happe
   const samples = { times: [0, 10, 20, 30, 40], columns: [[1, null, null, null, 2]], from: 0, to: 40, stepS: 10 };
   equal(withHoles({ ...samples, isKnown: (row) => samples.columns[0][row] !== null }).holes, [[0, 40]]);
   equal(withHoles(samples).holes, []);
+});
+
+test("H7", "single runs are dots; each is read out with what became of it, and what is usual does not change that", async () => {
+  const figure = document.createElement("figure");
+  const area = document.createElement("div");
+  area.dataset.graphArea = "";
+  area.style.cssText = "width: 400px; height: 200px";
+  figure.append(area);
+  document.body.append(figure);
+  const series = [{ key: "completed", name: "completed" }, { key: "failed", name: "failed" }];
+  const graph = new Graph(figure, { title: "Runs", kind: "dots", series, write: (value) => `${value} s` });
+  const runs = { from: 0, to: 7200, step_s: 7200, times: [600, 3600, 6600], series: { completed: [4, null, 6], failed: [null, 90, null] } };
+  for (const band of [null, { low: 4, middle: 5, high: 6 }, { low: 4, middle: 5, high: 600 }]) {
+    graph.setBand(band);
+    graph.show(runs);
+  }
+  await new Promise((resolve) => requestAnimationFrame(resolve));
+  const said = ["Home", "ArrowRight", "ArrowRight"].map((key) => {
+    area.dispatchEvent(new KeyboardEvent("keydown", { key, cancelable: true }));
+    return area.getAttribute("aria-valuetext");
+  });
+  figure.remove();
+  equal(said, ["00:10: 4 s completed", "01:00: 90 s failed", "01:50: 6 s completed"]);
 });

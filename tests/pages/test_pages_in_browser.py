@@ -50,6 +50,7 @@ def site(house: House) -> Iterator[Site]:
         "log": f"{paths['completed']}/log",
         "details": f"{paths['completed']}/details",
         "cancel": f"{paths['running']}/cancel",
+        "statistics": f"/jobs/{KIND}",
         "missing": "/tasks/none",
     }
     server = make_server("127.0.0.1", 0, house.app, threaded=True)
