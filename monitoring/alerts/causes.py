@@ -63,6 +63,12 @@ class Causes:
     by_key: dict[Key, Cause] = field(default_factory=dict)
     _gone: dict[Key, float] = field(default_factory=dict)
     """stored alerts whose cause this process has never seen: since when it looks for it"""
+    _left_alone: dict[Key, float] = field(default_factory=dict)
+    """until when, for what was resolved by hand before this process judged"""
+
+    def leave_alone(self, resolved_s_ago: Mapping[Key, float], now_s: float) -> None:
+        """These were resolved by hand so long ago, before this process judged."""
+        self._left_alone = {key: now_s + SETTLE_S - ago_s for key, ago_s in resolved_s_ago.items()}
 
     def known(self) -> Collection[Key]:
         """What has been told, so that its limit is the looser one."""
@@ -89,7 +95,9 @@ class Causes:
         cause = self.by_key.get(key)
         if cause is None:
             first = min(finding.occurred, default=now)
-            self.by_key[key] = Cause(finding, now_s, first, now, times=max(1, len(finding.occurred)), newest=newest)
+            until_s = 0.0 if finding.occurred else self._left_alone.get(key, 0.0)
+            times = max(1, len(finding.occurred))
+            self.by_key[key] = Cause(finding, now_s, first, now, times=times, newest=newest, hushed_until_s=until_s)
             return
         if finding.occurred:
             cause.times += sum(cause.newest is None or each > cause.newest for each in finding.occurred)

@@ -21,7 +21,7 @@ from config import Config
 from database import Database, DatabaseBusy, rfc3339, utc_now
 from delivery.event_log import EventLog, connect
 from monitoring.alerts import findings, measuring, store, thresholds, words
-from monitoring.alerts.causes import Cause, Causes
+from monitoring.alerts.causes import SETTLE_S, Cause, Causes
 from monitoring.alerts.findings import BlockedWebs, DiskRate, Finding, SilentWorkers
 from monitoring.alerts.judge import Turn, take_turn
 from monitoring.alerts.measuring import LiveParts, Running, Waiting
@@ -61,7 +61,7 @@ class Engine:
         self._disk_rate = DiskRate()
         self._failures: Sequence[Finding] = ()
         self._failures_at_s = float("-inf")
-        self._was_judge = False
+        self._has_taken_over = False
         self._was_redis_away = False
         self._tell_all_at_s: float | None = None
 
@@ -84,11 +84,9 @@ class Engine:
         mine = take_turn(self._lease, patience_s)
         if mine.refused is None and not mine.is_mine:
             self.causes = Causes()
-            self._was_judge = False
-            return
-        if not self._was_judge:
-            self._was_judge = True
+            self._has_taken_over = False
             self._silent.forgive()
+            return
         found = self._find(mine, now, now_s)
         self.causes.see(found, now, now_s)
         due = self.causes.become_due(self._limits, now_s)
@@ -124,12 +122,19 @@ class Engine:
 
     def _find_in_sql(self, parts: LiveParts, now: datetime, now_s: float) -> dict[str, Sequence[Finding] | None]:
         with self._database.read() as session:
+            if not self._has_taken_over:
+                over = store.declared_over(session, now - timedelta(seconds=SETTLE_S))
+                self.causes.leave_alone({key: (now - at).total_seconds() for key, at in over.items()}, now_s)
+                self._has_taken_over = True
             self._limits = limits = thresholds.thresholds(session)
             waiting: Waiting = measuring.waiting(session, now)
             running: list[Running] = measuring.running(session)
             if now_s - self._failures_at_s >= FAILURES_EACH_S:
                 limit = limits["repeated_failures"]
-                failed = measuring.failures(session, now - timedelta(minutes=limit["window_min"]))
+                since = now - timedelta(minutes=limit["window_min"])
+                over = store.declared_over(session, since)
+                settled = {subject: at for (type_, subject), at in over.items() if type_ == "repeated_failures"}
+                failed = measuring.failures(session, since, settled)
                 self._failures = findings.repeated_failures(failed, limit, _title_of)
                 self._failures_at_s = now_s
         silent = self._silent.find(running, limits["worker_silent"], now, now_s)

@@ -7,6 +7,7 @@ over.
 from __future__ import annotations
 
 import socket
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -138,8 +139,8 @@ def running(session: Session) -> list[Running]:
     ]
 
 
-def failures(session: Session, since: datetime) -> list[Failures]:
-    """How the tasks of each job ended since then, where at least one failed."""
+def failures(session: Session, since: datetime, settled: Mapping[str, datetime]) -> list[Failures]:
+    """How the tasks of each job ended since then, where one failed after what somebody called over (`settled`)."""
     is_judged = Task.state.in_((State.COMPLETED, State.FAILED))
     ended = select(Task.kind, Task.state, func.count()).where(Task.finished_at >= since, is_judged)
     counts = {(kind, state): number for kind, state, number in session.execute(ended.group_by(Task.kind, Task.state))}
@@ -152,7 +153,7 @@ def failures(session: Session, since: datetime) -> list[Failures]:
     moments: dict[str, list[datetime]] = {}
     newest: dict[str, tuple[str, str]] = {}
     for row in session.execute(failed):
-        if row.finished_at is not None:
+        if row.finished_at is not None and (row.kind not in settled or row.finished_at > settled[row.kind]):
             moments.setdefault(row.kind, []).append(row.finished_at)
             newest.setdefault(row.kind, (row.id, row.error or ""))
     found = []

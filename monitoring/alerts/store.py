@@ -80,6 +80,15 @@ def open_alerts(session: Session) -> list[Alert]:
     return sorted(found, key=lambda each: (-Severity(each.severity).rank, each.state != AlertState.ACTIVE, each.id))
 
 
+def declared_over(session: Session, since: datetime) -> dict[tuple[str, str], datetime]:
+    """What somebody has resolved by hand since then, by type and subject: when, the last time."""
+    query = select(Alert.type, Alert.subject, func.max(Alert.resolved_at)).where(
+        Alert.resolved_at >= since, Alert.resolved_by.is_not(None)
+    )
+    rows = session.execute(query.group_by(Alert.type, Alert.subject))
+    return {(type_, subject): at for type_, subject, at in rows if at is not None}
+
+
 def count_open(session: Session) -> int:
     """How many are not resolved."""
     return session.scalar(select(func.count()).select_from(Alert).where(Alert.resolved_at.is_(None))) or 0

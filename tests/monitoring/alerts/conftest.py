@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from accounts import COMMAND_LINE
 from config import Config
@@ -16,6 +16,7 @@ from monitoring.alerts import thresholds
 from monitoring.alerts.engine import TURN_S, Engine
 from monitoring.alerts.models import Alert, AlertEvent
 from monitoring.alerts.rules import RULES
+from monitoring.lease import LeaseRow
 
 
 class Watch:
@@ -25,7 +26,14 @@ class Watch:
         self.database = database
         self.client = connect(config.requires_redis_url, 1.0)
         self.now_s = 1000.0
-        self.engine = Engine(config, database, self.client, lambda: self.now_s)
+        self._config = config
+        self.restart()
+
+    def restart(self) -> None:
+        """Another scheduler takes over from one that has ended in good order."""
+        with self.database.write() as session:
+            session.execute(update(LeaseRow).values(holder=""))
+        self.engine = Engine(self._config, self.database, self.client, lambda: self.now_s)
 
     def turn(self, after_s: float = TURN_S) -> None:
         """One turn, so much later."""
