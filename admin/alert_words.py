@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlencode
 
 from accounts.models import AuditEntry
 from database import rfc3339
@@ -32,6 +33,20 @@ HAPPENED = {
     "note": "Note",
 }
 STATES = {OPEN: "Open", **{each.value: each.value.capitalize() for each in AlertState}}
+WORKERS, SERVER = ("Queue and workers", "/admin/queue"), ("Operations", "/admin/operations")
+LEADS = {
+    "database_trouble": SERVER,
+    "redis_lost": SERVER,
+    "no_workers": WORKERS,
+    "worker_silent": WORKERS,
+    "disk_low": SERVER,
+    "disk_filling": SERVER,
+    "memory_low": WORKERS,
+    "loop_blocked": ("Connections", "/admin/connections"),
+    "queue_backup": WORKERS,
+    "repeated_failures": ("All that failed", "/admin/jobs?state=failed"),
+}
+"""by type, the page on which its step is taken: title and address"""
 CHOICES = {
     "state": ("State", STATES),
     "severity": ("Severity", {each.value: each.value.capitalize() for each in reversed(Severity)}),
@@ -90,6 +105,16 @@ def standing(alert: Alert) -> str:
     if alert.resolved_at is not None:
         return f"Resolved by {alert.resolved_by}" if alert.resolved_by else "Resolved by itself"
     return f"Acknowledged by {alert.acknowledged_by}" if alert.acknowledged_by else "Active"
+
+
+def lead(alert: Alert) -> dict[str, str] | None:
+    """The page on which the step is taken; None where that is the task's own."""
+    if alert.type not in LEADS:
+        return None
+    title, href = LEADS[alert.type]
+    if alert.type == "repeated_failures":
+        href += f"&{urlencode({'kind': alert.subject})}"
+    return {"title": title, "href": href}
 
 
 def event_row(event: AlertEvent, now: datetime) -> dict[str, Any]:

@@ -132,6 +132,7 @@ def _alert_page(alert_id: int, error: TaskroomError | None = None) -> str:
         facts=found.facts,
         task_id=found.task_id,
         story=story,
+        lead=words.lead(found),
         graph=graph_of(found, limit, samples.newest(asked.database()), now),
         error=error,
         max_note=people.MAX_NOTE,
