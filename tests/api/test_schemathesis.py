@@ -33,7 +33,7 @@ checks.positive_data_acceptance.enabled = false
 REFUSING = (
     "start_task|start_scan|register_repository|keep_caption_settings|create_schedule|change_schedule|read_cron|list_.*"
     "|mark_notifications|keep_notification_preferences|follow_task|unfollow_task|act_on_tasks|pause_queue"
-    "|create_webhook|change_webhook|change_webhook_secret"
+    "|create_webhook|change_webhook|set_thresholds|change_webhook_secret"
 )
 
 
