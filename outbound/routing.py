@@ -20,7 +20,7 @@ from outbound.models import MailAddress, Webhook
 from tasks.models import Task
 from tasks.notices import Notification
 
-BATCH = 200
+BATCH = 100
 MAIL_WAITS_S = 60.0
 """who watches reads it on the page before then, and is not told twice"""
 
