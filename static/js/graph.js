@@ -31,6 +31,7 @@ export class Graph {
   #plot = null;
   #table;
   #kept = null;
+  #isStale = false;
   #drawn = { holes: [], top: 1, span: [0, 1] };
 
   constructor(figure, shape) {
@@ -43,6 +44,7 @@ export class Graph {
     this.#area.addEventListener("blur", () => this.#point(-10));
     new ResizeObserver(() => this.#fit()).observe(this.#area);
     onTheme(() => this.#plot?.redraw());
+    document.addEventListener("visibilitychange", () => !document.hidden && this.#isStale && this.#draw());
   }
 
   /** The whole range anew. */
@@ -71,7 +73,8 @@ export class Graph {
       times.shift();
       for (const { key } of this.#shape.series) series[key].shift();
     }
-    this.#draw();
+    if (document.hidden) this.#isStale = true;
+    else this.#draw();
   }
 
   /** What stands beside the title while nobody points at the graph. */
@@ -98,6 +101,7 @@ export class Graph {
   }
 
   #draw() {
+    this.#isStale = false;
     const { times, series, from, to, step_s: stepS } = this.#kept;
     const { scale, limit, top, whole, isQuiet, kind } = this.#shape;
     const columns = this.#shape.series.map(({ key }) => series[key].map((value) => (value === null ? null : value * scale)));

@@ -16,6 +16,7 @@ class Overview {
   #graphs;
   #parts;
   #measuredAt = null;
+  #unseen = null;
 
   constructor(root) {
     this.#root = root;
@@ -31,18 +32,26 @@ class Overview {
     connection.on("queue_update", ({ queue, workers, timestamp }) => this.#parts.showQueue(queue, workers, timestamp));
     connection.onOpen(() => connection.request("join_admin_dashboard").catch(() => {}));
     connection.onState(({ name }) => name === "live" && this.#graphs.catchUp(clock.now()));
+    document.addEventListener("visibilitychange", () => !document.hidden && this.#unseen && this.#write(this.#unseen));
     timers.every(() => this.#showAge(connection.state.name === "live", clock.now()), TURN_MS);
     this.#graphs.bring();
   }
 
+  /** A hidden page keeps what arrives, and is written when somebody looks. */
   #showMetrics(metrics) {
+    this.#graphs.extend(metrics);
+    if (document.hidden) this.#unseen = metrics;
+    else this.#write(metrics);
+  }
+
+  #write(metrics) {
+    this.#unseen = null;
     const words = figures(metrics, Number(this.#root.dataset.slots));
     for (const cell of findAll(this.#root, "figure")) {
       if (cell.dataset.figure in words) setText(cell, words[cell.dataset.figure]);
     }
     this.#measuredAt = metrics.sampled_at;
     this.#parts.showMetrics(metrics);
-    this.#graphs.extend(metrics);
   }
 
   /** How old the numbers are: once a second, and only while somebody looks. */
