@@ -32,28 +32,22 @@ def make(admin: Caller, username: str, **wished: Any) -> dict[str, Any]:
     return made
 
 
-@pytest.mark.req("D2", "D3")
-def test_nobody_but_admins_gets_anything_and_an_admins_lesser_token_neither(room: Room, admin: Caller) -> None:
+@pytest.mark.req("D2", "D3", "H5")
+def test_a_refused_call_is_kept_by_its_pattern_and_a_lesser_token_of_an_admin_is_refused_too(
+    room: Room, admin: Caller
+) -> None:
     ada = room.person("ada")
     lesser = room.caller("root", admin.identity.user_id, ("write",))
-    calls = [
-        ("GET", "/admin/users"), ("POST", "/admin/users"), ("GET", "/admin/users/1"), ("PATCH", "/admin/users/1"),
-        ("GET", "/admin/users/1/sessions"), ("DELETE", "/admin/users/1/sessions"), ("GET", "/admin/users/1/limits"),
-        ("PUT", "/admin/users/1/limits"), ("GET", "/admin/limits"), ("PUT", "/admin/limits"), ("GET", "/admin/tokens"),
-        ("DELETE", "/admin/tokens/1"), ("GET", "/admin/audit"), ("POST", "/admin/users/1/password-link"),
-        ("DELETE", "/admin/users/1/sessions/1"),
-    ]  # fmt: skip
-    for method, path in calls:
-        for caller in (ada, lesser):
-            answer = caller.call(method, path, **({} if method == "GET" else {"json": {}}))
-            assert (answer.status_code, answer.json["error"]["code"]) == (403, "forbidden"), (method, path)
-        assert room.nobody().open(f"/api/v1{path}", method=method).status_code == 401
-    assert {each["subject"] for each in entries(admin, actor="ada", action="access.refused")} == {
-        "api:/api/v1/admin/users", "api:/api/v1/admin/users/{user_id}", "api:/api/v1/admin/users/{user_id}/sessions",
-        "api:/api/v1/admin/users/{user_id}/sessions/{session_id}", "api:/api/v1/admin/users/{user_id}/limits",
-        "api:/api/v1/admin/users/{user_id}/password-link", "api:/api/v1/admin/limits", "api:/api/v1/admin/tokens",
-        "api:/api/v1/admin/tokens/{token_id}", "api:/api/v1/admin/audit",
-    }  # fmt: skip
+    for caller in (ada, lesser):
+        for number in (1, 2, 3):
+            assert caller.call("PATCH", f"/admin/users/{number}", json={}).status_code == 403
+        assert caller.get("/admin/audit").status_code == 403
+    for actor in ("ada", "root"):
+        found = entries(admin, actor=actor, action="access.refused")
+        assert sorted(each["subject"] for each in found) == [
+            "api:/api/v1/admin/audit",
+            "api:/api/v1/admin/users/{user_id}",
+        ]
 
 
 def test_people_are_listed_with_how_much_of_their_limits_they_use(room: Room, admin: Caller) -> None:

@@ -10,9 +10,16 @@ import pytest
 from api.operations import Operation, all_operations
 from tests.api.room import Caller, Room
 
-OF_TASKS = [each for each in all_operations() if "{task_id}" in each.path or "{scan_id}" in each.path]
-READS = [each for each in OF_TASKS if not each.is_change]
-CHANGES = [each for each in OF_TASKS if each.is_change]
+OF_ADMINS = [each for each in all_operations() if each.is_for_admins]
+OF_TASKS = [
+    each
+    for each in all_operations()
+    if ("{task_id}" in each.path or "{scan_id}" in each.path) and not each.is_for_admins
+]
+OF_WATCHERS = {"follow_task", "unfollow_task"}
+OF_OWNERS = {"list_links"}
+READS = [each for each in OF_TASKS if not each.is_change and each.name not in OF_OWNERS]
+CHANGES = [each for each in OF_TASKS if (each.is_change or each.name in OF_OWNERS) and each.name not in OF_WATCHERS]
 NO_RESULTS_YET = {"read_results"}
 # What is sent where a body is a must: it is checked before anything else.
 BODIES = {
@@ -28,7 +35,7 @@ def named(each: Operation) -> str:
 def ask(caller: Caller, each: Operation, task_id: str) -> Any:
     path = each.path.replace("{task_id}", task_id).replace("{scan_id}", task_id)
     path = path.replace("{name}", "notes.txt")
-    for number in ("{node_id}", "{ignore_id}", "{image_id}"):
+    for number in ("{node_id}", "{ignore_id}", "{image_id}", "{link_id}"):
         path = path.replace(number, "1")
     body = BODIES.get(each.name)
     return caller.call(each.method, path, **({"json": body} if body else {}))
@@ -37,6 +44,15 @@ def ask(caller: Caller, each: Operation, task_id: str) -> Any:
 def test_the_matrix_is_not_empty() -> None:
     assert {"show_task", "download_log", "read_results", "download_artifact", "show_scan"} <= {e.name for e in READS}
     assert {"cancel_task", "retry_task"} <= {each.name for each in CHANGES}
+
+
+@pytest.mark.req("D2", "D3")
+@pytest.mark.parametrize("each", OF_ADMINS, ids=named)
+def test_what_is_for_admins_is_forbidden_to_everybody_else(room: Room, bob: Caller, each: Operation) -> None:
+    for caller in (bob, room.caller("root", room.person("root", role="admin").identity.user_id, ("write",))):
+        answer = ask(caller, each, str(uuid.uuid4()))
+        assert (answer.status_code, answer.json["error"]["code"]) == (403, "forbidden")
+    assert room.nobody().open(each.path, method=each.method).status_code == 401
 
 
 @pytest.mark.req("D2", "A11")
