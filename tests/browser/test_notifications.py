@@ -36,7 +36,7 @@ def test_one_toast_a_person_over_all_tabs_and_devices_and_read_everywhere_at_onc
     shared_server: Server, newcomer: Visitor, visit: Callable[..., Visitor], make_task: Callable[..., TaskByHand]
 ) -> None:
     desk, phone = newcomer, visit(shared_server, newcomer.person)
-    task = make_task(desk, title="Scan of acme/warehouse", visibility="everyone").claim()
+    task = make_task(desk, title="Scan of acme/warehouse", visibility="everyone")
     bob = visit(shared_server)
     his = live(bob, task.path)
     his.get_by_role("button", name="Tell me when done").click()
@@ -45,7 +45,7 @@ def test_one_toast_a_person_over_all_tabs_and_devices_and_read_everywhere_at_onc
     expect(his.locator("[data-connection]")).to_have_text("Live")
     before = int(his.locator("[data-bell]").get_attribute("data-unread") or 0)
     tabs = [live(desk, "/"), live(desk, "/tasks"), live(phone, "/schedules")]
-    task.fail("The disk is full.")
+    task.claim().fail("The disk is full.")
     expect_unread(tabs, 1)
     expect_unread([his], before + 1)
     wait_until(lambda: len(toasts([*tabs, his])) >= 2 or his.wait_for_timeout(20), 10, "both are told")
@@ -66,9 +66,9 @@ def test_one_toast_a_person_over_all_tabs_and_devices_and_read_everywhere_at_onc
     expect(panel).to_have_count(0)
     expect(quiet.locator("[data-bell-link]")).to_be_focused()
 
-    watched = make_task(desk, title="Watched").claim()
-    watched.to(20)
+    watched = make_task(desk, title="Watched")
     onlooker = live(desk, watched.path)
+    watched.claim().to(20)
     expect(onlooker.locator("[data-percent-value]")).to_have_text("20.0")
     watched.complete()
     expect(onlooker.locator("[data-badge-word]").first).to_have_text("Completed")
@@ -85,16 +85,16 @@ def test_a_tab_that_was_offline_has_the_right_count_again_and_asks_for_nothing_m
 ) -> None:
     page = live(newcomer, "/notifications")
     expect(page.locator("main")).to_contain_text("Nobody has told you anything yet")
-    first = make_task(newcomer, title="Missed").claim()
+    first = make_task(newcomer, title="Missed")
     newcomer.context.set_offline(True)
     expect(page.locator("[data-connection]")).not_to_have_text("Live", timeout=30_000)
-    first.complete()
+    first.claim().complete()
     newcomer.context.set_offline(False)
     expect(page.locator("[data-connection]")).to_have_text("Live", timeout=30_000)
     expect_unread([page], 1)
-    second = make_task(newcomer, title="Seen").claim()
+    second = make_task(newcomer, title="Seen")
     asked = len(newcomer.requests)
-    second.complete()
+    second.claim().complete()
     expect_unread([page], 2)
     expect(page.locator("[data-newer-text]")).to_have_text(re.compile("newer, show|1 newer one, show it"))
     for count in range(3):
