@@ -180,12 +180,13 @@ def usual_duration(kind: str) -> str:
     return low if low == high else f"{low} – {high}"
 
 
-def usual_details(kind: str) -> list[str]:
+def usual_details(kind: str, only_numbers: bool = False) -> list[str]:
     """What the newest completed task of a job counted, by name: the places that a page can keep free from the start."""
     query = select(Task.progress).where(Task.kind == kind, Task.state == State.COMPLETED)
     with database().read() as session:
         progress = session.scalar(query.order_by(Task.created_at.desc()).limit(1)) or {}
-    return [name for name, value in (progress.get("details") or {}).items() if not isinstance(value, dict | list)]
+    left_out = dict | list | str | None if only_numbers else dict | list
+    return [name for name, value in (progress.get("details") or {}).items() if not isinstance(value, left_out)]
 
 
 def queue_words() -> str:

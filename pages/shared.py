@@ -29,6 +29,7 @@ from tasks.errors import NotFound, RateLimited
 from tasks.models import Task, TaskEvent
 from tasks.registry import all_jobs
 from tasks.sharing import OpenLink, Sharing
+from tasks.states import ACTIVE
 
 blueprint = Blueprint("shared", __name__, url_prefix="/shared")
 HEADERS = {"Referrer-Policy": "no-referrer", "X-Robots-Tag": "noindex, nofollow", "Cache-Control": "no-store"}
@@ -54,6 +55,8 @@ def shared_task(token: str) -> BaseResponse:
     if request.headers.get("Sec-Fetch-Dest", "document") == "document":  # and not a page that brings itself up to date
         _sharing().note_use(link)
     task, now = _task(link), reading.now()
+    if task["status"] in ACTIVE and not task["details"]:
+        task = {**task, "details": dict.fromkeys(reading.usual_details(task["kind"], only_numbers=True))}
     view = task_view(task, now)
     asked = asked_log(request.args)
     lines, matches = reading.log_lines(task, asked)

@@ -31,6 +31,7 @@ SHOWN_OF_PHASES = frozenset({
 SHOWN_OF_LINES = frozenset({"n", "at", "level", "text"})
 ONLY_NUMBERS = ("details", "results")
 HIDDEN = "…"
+_ID = re.compile(r"^id$|_id$|Id$")
 
 
 class Veil:
@@ -75,7 +76,5 @@ def _only(names: frozenset[str], fields: Mapping[str, Any]) -> dict[str, Any]:
 def _numbers(values: Mapping[str, Any]) -> dict[str, Any]:
     """What counts something. An id is a number, too, and leads to something else."""
     return {
-        name: value
-        for name, value in values.items()
-        if isinstance(value, bool | int | float) and not name.lower().endswith("id")
+        name: value for name, value in values.items() if isinstance(value, bool | int | float) and not _ID.search(name)
     }

@@ -45,15 +45,17 @@ def test_others_share_nothing_and_may_not_tell_tasks_apart(ada: Caller, bob: Cal
 
 
 @pytest.mark.req("D5")
-@pytest.mark.parametrize("seconds", [59, 0, -1, 30 * 86_400 + 1, 3600.5, "3600", None, True])
-def test_a_link_lasts_whole_seconds_within_bounds(ada: Caller, seconds: object) -> None:
-    assert ada.post(f"/tasks/{ada.start()}/share", {"expires_in_s": seconds}).status_code == 422
+def test_a_link_lasts_whole_seconds_within_bounds(ada: Caller) -> None:
+    path = f"/tasks/{ada.start()}/share"
+    for seconds in (59, 0, -1, 30 * 86_400 + 1, 3600.5, "3600", None, True):
+        assert ada.post(path, {"expires_in_s": seconds}).status_code == 422, seconds
 
 
 @pytest.mark.req("D5")
-@pytest.mark.parametrize("link_id", ["0", "-1", "x", "1e3", "9" * 40, "٣", "%00"])
-def test_a_link_that_is_none_is_not_found(ada: Caller, link_id: str) -> None:
-    assert ada.call("DELETE", f"/tasks/{ada.start()}/share/{link_id}").status_code == 404
+def test_a_link_that_is_none_is_not_found(ada: Caller) -> None:
+    path = f"/tasks/{ada.start()}/share"
+    for link_id in ("0", "-1", "x", "1e3", "9" * 40, "٣", "%00"):
+        assert ada.call("DELETE", f"{path}/{link_id}").status_code == 404, link_id
 
 
 @pytest.mark.req("D8")

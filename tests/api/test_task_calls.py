@@ -302,13 +302,12 @@ def test_the_list_is_narrowed_by_owner_schedule_and_time_and_sorted(any_room: Ro
 
 
 @pytest.mark.req("D5")
-@pytest.mark.parametrize(
-    "query", ["from=yesterday", "from=2026-11-21T14:02:10", "to=9999-12-31T23:59:59-14:00", "sort=x", "owner=%00"]
-)
-def test_a_filter_that_is_none_is_named(ada: Caller, query: str) -> None:
-    answer = ada.get(f"/tasks?{query}")
-    assert answer.status_code == 422
-    assert query.partition("=")[0] in answer.json["error"]["details"]["fields"]
+def test_a_filter_that_is_none_is_named(ada: Caller) -> None:
+    wrong = ("from=yesterday", "from=2026-11-21T14:02:10", "to=9999-12-31T23:59:59-14:00", "sort=x", "owner=%00")
+    for query in wrong:
+        answer = ada.get(f"/tasks?{query}")
+        assert answer.status_code == 422
+        assert query.partition("=")[0] in answer.json["error"]["details"]["fields"]
 
 
 @pytest.mark.req("D5", "G6")

@@ -51,6 +51,12 @@ def test_a_shared_page_follows_the_task_to_its_end_and_says_when_its_link_has_en
     assert "secret.py" not in page.content()
     assert page.locator("a[href='/'], nav[aria-label=Main], form[method=post]").count() == 0
 
+    running.complete(files_scanned=8340, root="/srv/hidden")
+    expect(page.locator("[data-outcome]")).to_contain_text("Completed")
+    expect(page.locator("[data-results]")).to_contain_text("8,340")
+    assert "/srv/hidden" not in page.content()
+    assert page.evaluate("window.isTheSamePage") is True
+
     revoked = stranger.new_page()
     revoked.goto(made_link_again(owner))
     expect(revoked.locator("[data-connection]")).to_have_text("Live")
@@ -59,12 +65,6 @@ def test_a_shared_page_follows_the_task_to_its_end_and_says_when_its_link_has_en
     revoked.reload()
     expect(revoked.get_by_role("heading", name="This link shows nothing")).to_be_visible()
     revoked.close()
-
-    running.complete(files_scanned=8340, root="/srv/hidden")
-    expect(page.locator("[data-outcome]")).to_contain_text("Completed")
-    expect(page.locator("[data-results]")).to_contain_text("8,340")
-    assert "/srv/hidden" not in page.content()
-    assert page.evaluate("window.isTheSamePage") is True
     assert errors == []
 
 

@@ -147,23 +147,24 @@ def test_owners_are_suggested_to_admins_alone_and_nobody_finds_what_they_may_not
 
 
 @pytest.mark.req("G6")
-@pytest.mark.parametrize("sort", ["", "oldest", "ended", "longest"])
 def test_pages_of_every_sorting_hold_each_task_once_while_new_ones_arrive(
-    house: House, monkeypatch: pytest.MonkeyPatch, sort: str
+    house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(task_pages, "PAGE_SIZE", 3)
     moment = utc_now() - timedelta(days=1)
     same = {"created_at": moment, "finished_at": moment, "duration_ms": 5000}
-    made = {house.task("completed", visibility="everyone" if n % 2 else "private", **same) for n in range(8)}
-    made |= {house.task("completed", owner="eve", visibility="everyone", **same) for _ in range(3)}
-    seen, query = [], f"?sort={sort}"
-    while query:
-        page = listed(house, query)
-        seen += ids(page)
-        house.task("completed", duration_ms=9_000_000)
-        query = "".join(link["href"].removeprefix("/tasks") for link in page.find("a", rel="next"))
-    assert len(seen) == len(set(seen))
-    assert set(seen) >= made
+    made = {house.task("completed", visibility="everyone" if n % 2 else "private", **same) for n in range(6)}
+    made |= {house.task("completed", owner="eve", visibility="everyone", **same) for _ in range(2)}
+    for sort in ("", "oldest", "ended", "longest"):
+        seen, query = [], f"?sort={sort}"
+        while query:
+            page = listed(house, query)
+            seen += ids(page)
+            house.task("completed", duration_ms=9_000_000)
+            query = "".join(link["href"].removeprefix("/tasks") for link in page.find("a", rel="next"))
+            assert len(seen) < 200, sort
+        assert len(seen) == len(set(seen)), sort
+        assert set(seen) >= made, sort
 
 
 @pytest.mark.req("B15", "G6")
