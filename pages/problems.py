@@ -106,7 +106,7 @@ def _answer(error: Exception) -> BaseResponse:
     if problem.status >= 500:
         reference = g.get("request_id", "")
         problem = replace(problem, reference=reference)
-        log.error("%s: %s %r failed", reference, request.method, request.path, exc_info=error)
+        log.error("%s: %s %r failed", reference, request.method, _path(), exc_info=error)
     if problem.code == "unauthenticated" and not wants_json():
         return sign_in_first()
     response = _as_json(problem) if wants_json() else _as_page(problem)
@@ -123,6 +123,11 @@ def _note_refused(subject: str) -> None:
     if identity is not None:
         actor = Actor(identity.username, identity.user_id, request.remote_addr, g.get("request_id"))
         note_refused(extensions.current().database, subject, actor)
+
+
+def _path() -> str:
+    """Where the request went, without what opens a shared page."""
+    return "/shared/…" if request.path.startswith("/shared/") else request.path
 
 
 def _describe(error: Exception) -> Problem:

@@ -185,3 +185,14 @@ def test_nothing_of_a_shared_task_becomes_markup_and_a_signed_in_reader_is_nobod
     page = Page(client.get(path).text)
     assert page.find("body")[0]["data-user-id"] == ""
     assert page.find("nav") == []
+
+
+@pytest.mark.req("D13")
+def test_a_failure_of_the_page_writes_no_link_into_the_log(
+    house: House, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = share(house, house.task("running"))
+    monkeypatch.setattr("pages.shared.task_view", lambda *_: 1 / 0)
+    assert look(house, path).status_code == 500
+    assert "ZeroDivisionError" in caplog.text
+    assert path.rpartition("/")[2] not in caplog.text
