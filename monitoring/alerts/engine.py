@@ -22,11 +22,12 @@ from database import Database, DatabaseBusy, rfc3339, utc_now
 from delivery.event_log import EventLog, connect
 from monitoring.alerts import findings, measuring, store, thresholds, words
 from monitoring.alerts.causes import SETTLE_S, Cause, Causes
-from monitoring.alerts.findings import BlockedWebs, DiskRate, Finding, SilentWorkers
+from monitoring.alerts.findings import Finding
 from monitoring.alerts.judge import Turn, take_turn
 from monitoring.alerts.measuring import LiveParts, Running, Waiting
 from monitoring.alerts.rules import AlertState
 from monitoring.alerts.telling import Teller
+from monitoring.alerts.watching import BlockedWebs, DiskRate, SilentWorkers
 from monitoring.alerts.writing import write
 from monitoring.lease import Lease
 from tasks.errors import NotFound
@@ -62,6 +63,7 @@ class Engine:
         self._failures: Sequence[Finding] = ()
         self._failures_at_s = float("-inf")
         self._has_taken_over = False
+        self._is_storing = True
         self._was_redis_away = False
         self._tell_all_at_s: float | None = None
 
@@ -109,16 +111,23 @@ class Engine:
                 refused = f"It said: {words.reason(error)}."
         if refused is not None:
             self._silent.forgive()
-        limits, known = self._limits, self.causes.known()
-        machine = measuring.machine(self._config)
-        full_in_s = self._disk_rate.full_in_s(machine.disk_free, now_s)
-        found["database_trouble"] = findings.database_trouble(refused, mine.took_s, limits["database_trouble"])
+        found["database_trouble"] = findings.database_trouble(refused, mine.took_s, self._limits["database_trouble"])
         found["redis_lost"] = findings.redis_lost(parts)
-        found["disk_low"] = findings.disk_low(machine, limits["disk_low"], known, full_in_s)
-        found["disk_filling"] = findings.disk_filling(machine, limits["disk_filling"], known, full_in_s)
-        found["memory_low"] = findings.memory_low(machine, limits["memory_low"], known)
-        found["loop_blocked"] = self._blocked.find(parts, limits["loop_blocked"], now_s)
-        return found
+        found["loop_blocked"] = self._blocked.find(parts, self._limits["loop_blocked"], now_s)
+        return found | self._find_of_machine(now_s)
+
+    def _find_of_machine(self, now_s: float) -> dict[str, Sequence[Finding] | None]:
+        try:
+            machine = measuring.machine(self._config)
+        except OSError:  # a disk that does not answer is not a full one
+            return dict.fromkeys(("disk_low", "disk_filling", "memory_low"))
+        limits, known = self._limits, self.causes.known()
+        full_in_s = self._disk_rate.full_in_s(machine.disk_free, now_s)
+        return {
+            "disk_low": findings.disk_low(machine, limits["disk_low"], known, full_in_s),
+            "disk_filling": findings.disk_filling(machine, limits["disk_filling"], known, full_in_s),
+            "memory_low": findings.memory_low(machine, limits["memory_low"], known),
+        }
 
     def _find_in_sql(self, parts: LiveParts, now: datetime, now_s: float) -> dict[str, Sequence[Finding] | None]:
         with self._database.read() as session:
@@ -156,8 +165,11 @@ class Engine:
             changes = self.causes.decide(stored, found, self._limits, now, now_s)
             done = write(self._database, changes, now) if changes else []
         except (SQLAlchemyError, DatabaseBusy) as error:
-            log.warning("alerts wait to be stored: %s", error.__class__.__name__)
+            if self._is_storing:
+                log.warning("alerts wait to be stored: %s", words.reason(error))
+            self._is_storing = False
             return False
+        self._is_storing = True
         for change, alert in done:
             self.causes.note(change, now_s)
             if change.what != "touched" or (change.alert is not None and change.alert.text != alert.text):

@@ -83,7 +83,7 @@ class Failures:
 
 
 def machine(config: Config) -> Machine:
-    """Disk and memory. What is kept for root does not count as free."""
+    """Disk and memory; what is kept for root is not free. Raises OSError for a disk that does not answer."""
     memory, disk = psutil.virtual_memory(), psutil.disk_usage(str(_existing(config.data_dir)))
     host = socket.gethostname().split(".")[0]
     return Machine(host, str(config.data_dir), disk.free, disk.total, memory.available, memory.total)

@@ -9,9 +9,9 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from monitoring.alerts import thresholds, words
-from monitoring.alerts.findings import RATE_OVER_S, DiskRate, Unchanged
 from monitoring.alerts.rules import RULES, Severity
 from monitoring.alerts.thresholds import Threshold
+from monitoring.alerts.watching import RATE_OVER_S, DiskRate, Unchanged
 from tests.fixtures.machine import ROOT
 
 pytestmark = pytest.mark.req("H4")
