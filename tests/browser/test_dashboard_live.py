@@ -35,13 +35,13 @@ def test_graphs_have_their_past_and_go_on_live_without_any_request(
     visitor = visit(shared_server, shared_server.admin())
     page = visitor.open("/admin")
     page.wait_for_function(PAINTED, arg="queued_jobs")
-    expect(page.locator("[data-measured]")).to_have_attribute("data-state", "live", timeout=15_000)
+    expect(page.locator("[data-measured]")).to_have_attribute("data-state", "live", timeout=40_000)
     asked = len(visitor.requests)
     page.evaluate(WRITE_DOWN_SHIFTS)
 
     before = page.locator("[data-measured-words]").get_attribute("datetime") or ""
     page.wait_for_function(
-        "before => document.querySelector('[data-measured-words]').dateTime > before", arg=before, timeout=20_000
+        "before => document.querySelector('[data-measured-words]').dateTime > before", arg=before, timeout=40_000
     )
     shifts = page.evaluate("window.shifts")
     assert sum(shift[0] for shift in shifts) < 0.0002, f"more than a digit has moved: {shifts}"
