@@ -56,8 +56,7 @@ def create_webhook(call: Call) -> Reply:
 def show_webhook(call: Call) -> dict[str, Any]:
     """With its newest try."""
     with reading.database().read() as session:
-        hook = hook_log.find(session, _id(call), call.identity.user_id)
-        return hook_log.shown(hook, hook_log.newest_try(session, [hook.id]).get(hook.id))
+        return hook_log.shown(hook_log.find(session, _id(call), call.identity.user_id))
 
 
 @operation("PATCH", ONE, summary="Change a webhook", tag="Notifications", answer=WebhookShape, body=ChangeWebhook)

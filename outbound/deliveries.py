@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.sql.elements import ColumnElement
 
 from database import Database, utc_now
-from outbound.models import Delivery, DeliveryTry
+from outbound.models import Delivery, DeliveryTry, Webhook
 from outbound.posting import Outcome
 
 LEASE_S = 90.0
@@ -140,17 +140,19 @@ def finish(
     mine = (Delivery.id == delivery.id) & (Delivery.attempt == delivery.attempt) & (Delivery.state == "waiting")
     is_mine = bool(session.scalars(update(Delivery).where(mine).values(values).returning(Delivery.id)).all())
     if outcome is not None:
-        session.add(
-            DeliveryTry(
-                delivery_id=delivery.id,
-                attempt=delivery.attempt,
-                at=now - timedelta(milliseconds=outcome.duration_ms),
-                status=outcome.status,
-                duration_ms=outcome.duration_ms,
-                trouble=outcome.trouble[:300] if outcome.trouble else None,
-                answer=outcome.answer[:MAX_ANSWER].replace("\0", "\N{REPLACEMENT CHARACTER}") or None,
-            )
+        made = DeliveryTry(
+            delivery_id=delivery.id,
+            attempt=delivery.attempt,
+            at=now - timedelta(milliseconds=outcome.duration_ms),
+            status=outcome.status,
+            duration_ms=outcome.duration_ms,
+            trouble=outcome.trouble[:300] if outcome.trouble else None,
+            answer=outcome.answer[:MAX_ANSWER].replace("\0", "\N{REPLACEMENT CHARACTER}") or None,
         )
+        session.add(made)
+        if delivery.webhook_id is not None:
+            newest = update(Webhook).where(Webhook.id == delivery.webhook_id).values(last_try=made.fields)
+            session.execute(newest.execution_options(synchronize_session=False))
     return is_mine
 
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from database import rfc3339, utc_now
@@ -26,30 +25,12 @@ def find(session: Session, webhook_id: str, user_id: int) -> Webhook:
 
 
 def listed(session: Session, user_id: int) -> list[dict[str, Any]]:
-    """All webhooks of the person, the oldest first, each with its newest try."""
-    hooks = session.scalars(select(Webhook).where(Webhook.user_id == user_id).order_by(Webhook.created_at)).all()
-    newest = newest_try(session, [hook.id for hook in hooks])
-    return [shown(hook, newest.get(hook.id)) for hook in hooks]
+    """All webhooks of the person, the oldest first."""
+    hooks = session.scalars(select(Webhook).where(Webhook.user_id == user_id).order_by(Webhook.created_at))
+    return [shown(hook) for hook in hooks]
 
 
-def newest_try(session: Session, webhook_ids: Sequence[str]) -> dict[str, DeliveryTry]:
-    """The newest try of each of these webhooks that has one."""
-    place = func.row_number().over(partition_by=Delivery.webhook_id, order_by=DeliveryTry.at.desc()).label("place")
-    tries = (
-        select(Delivery.webhook_id, DeliveryTry.delivery_id, DeliveryTry.attempt, place)
-        .join(Delivery, Delivery.id == DeliveryTry.delivery_id)
-        .where(Delivery.webhook_id.in_(webhook_ids))
-        .subquery()
-    )
-    query = select(tries.c.webhook_id, DeliveryTry).join(
-        tries,
-        (DeliveryTry.delivery_id == tries.c.delivery_id) & (DeliveryTry.attempt == tries.c.attempt),
-    )
-    rows = session.execute(query.where(tries.c.place == 1))
-    return {row.webhook_id: row.DeliveryTry for row in rows}
-
-
-def shown(hook: Webhook, newest: DeliveryTry | None) -> dict[str, Any]:
+def shown(hook: Webhook) -> dict[str, Any]:
     """A webhook as every surface shows it to its owner."""
     overlap = hook.previous_until if hook.previous_until and hook.previous_until > utc_now() else None
     return {
@@ -63,7 +44,7 @@ def shown(hook: Webhook, newest: DeliveryTry | None) -> dict[str, Any]:
         "failing_since": rfc3339(hook.failing_since),
         "old_secret_until": rfc3339(overlap),
         "created_at": rfc3339(hook.created_at),
-        "last_try": None if newest is None else _try(newest),
+        "last_try": hook.last_try,
     }
 
 
@@ -81,7 +62,7 @@ def log_of(
     ids = [row.id for row in rows]
     of_these = select(DeliveryTry).where(DeliveryTry.delivery_id.in_(ids)).order_by(DeliveryTry.attempt)
     for each in session.scalars(of_these):
-        tries[each.delivery_id].append(_try(each))
+        tries[each.delivery_id].append(each.fields)
     items = [_delivery(row, tries[row.id]) for row in rows[:limit]]
     return items, next_cursor(rows[limit - 1].created_at, rows[limit - 1].id) if len(rows) > limit else None
 
@@ -100,15 +81,4 @@ def _delivery(row: Delivery, tries: list[dict[str, Any]]) -> dict[str, Any]:
         "created_at": rfc3339(row.created_at),
         "ended_at": rfc3339(row.ended_at),
         "tries": tries,
-    }
-
-
-def _try(each: DeliveryTry) -> dict[str, Any]:
-    return {
-        "attempt": each.attempt,
-        "at": rfc3339(each.at),
-        "status": each.status,
-        "duration_ms": each.duration_ms,
-        "trouble": each.trouble,
-        "answer": each.answer,
     }

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import JSON, Boolean, ForeignKey, Index, Integer, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from database import Base, UtcDateTime
+from database import Base, UtcDateTime, rfc3339
 from tasks.models import BigId
 
 
@@ -35,6 +35,8 @@ class Webhook(Base):
     """When the first of the tries failed that have all failed since."""
     switched_off: Mapped[str | None] = mapped_column(String(12))
     """Why the server did it: `gone` (the receiver answered 410) or `failing`."""
+    last_try: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    """What became of the newest try, as `DeliveryTry.fields` gives it: also when its log is forgotten."""
 
 
 class MailAddress(Base):
@@ -98,3 +100,15 @@ class DeliveryTry(Base):
     trouble: Mapped[str | None] = mapped_column(String(300))
     answer: Mapped[str | None] = mapped_column(Text)
     """The beginning of what the receiver answered."""
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """The try as every surface shows it."""
+        return {
+            "attempt": self.attempt,
+            "at": rfc3339(self.at),
+            "status": self.status,
+            "duration_ms": self.duration_ms,
+            "trouble": self.trouble,
+            "answer": self.answer,
+        }

@@ -15,7 +15,7 @@ from config import Config
 from database import Database, rfc3339, utc_now
 from outbound import deliveries, signing
 from outbound.addresses import parse_target
-from outbound.hook_log import find, newest_try, shown
+from outbound.hook_log import find, shown
 from outbound.models import Delivery, Webhook
 from tasks.errors import Conflict, InvalidParams, NotFound
 from tasks.events import printable
@@ -56,7 +56,7 @@ class Webhooks:
             session.add(hook)
             session.flush()
             self._record(session, "webhook.created", hook, actor)
-            return shown(hook, None), signing.secret_of(self._config.secret_key, hook.salt)
+            return shown(hook), signing.secret_of(self._config.secret_key, hook.salt)
 
     def change(self, user_id: int, webhook_id: str, wished: Mapping[str, Any], actor: Actor) -> dict[str, Any]:
         """Change what is said. Switched on again, it is no longer one that the server switched off."""
@@ -71,7 +71,7 @@ class Webhooks:
             if kept.get("active") or is_elsewhere:
                 hook.failing_since = None
             self._record(session, "webhook.changed", hook, actor)
-            return shown(hook, newest_try(session, [hook.id]).get(hook.id))
+            return shown(hook)
 
     def rotate(self, user_id: int, webhook_id: str, overlap_s: int, actor: Actor) -> tuple[dict[str, Any], str]:
         """Give it another secret, shown this once. For `overlap_s` both sign, so that the receiver can change over."""
@@ -82,13 +82,13 @@ class Webhooks:
             hook.salt = signing.make_salt()
             self._record(session, "webhook.secret_changed", hook, actor)
             secret = signing.secret_of(self._config.secret_key, hook.salt)
-            return shown(hook, newest_try(session, [hook.id]).get(hook.id)), secret
+            return shown(hook), secret
 
     def remove(self, user_id: int, webhook_id: str, actor: Actor) -> dict[str, Any]:
         """Remove it with its log; what it was."""
         with self._database.write() as session:
             hook = find(session, webhook_id, user_id)
-            was = shown(hook, newest_try(session, [hook.id]).get(hook.id))
+            was = shown(hook)
             self._record(session, "webhook.removed", hook, actor)
             session.delete(hook)
             return was

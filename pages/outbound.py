@@ -83,7 +83,7 @@ def edit_hook(webhook_id: UUID) -> str:
     """The form of one that is there."""
     with reading.database().read() as session:
         hook = hook_log.find(session, str(webhook_id), current_user.identity.user_id)
-        return _form(hook_log.shown(hook, None), webhook_id=hook.id)
+        return _form(hook_log.shown(hook), webhook_id=hook.id)
 
 
 @blueprint.post(f"{LIST}/<uuid:webhook_id>/edit")
@@ -171,7 +171,7 @@ def _page(webhook_id: str, secret: str = "", error: Conflict | None = None) -> s
     now = reading.now()
     with reading.database().read() as session:
         hook = hook_log.find(session, webhook_id, current_user.identity.user_id)
-        shown = hook_log.shown(hook, hook_log.newest_try(session, [hook.id]).get(hook.id))
+        shown = hook_log.shown(hook)
         items, following = hook_log.log_of(session, hook.id, request.args.get("cursor") or None, ROWS)
     return render_template(
         "pages/webhook.html",

@@ -36,6 +36,7 @@ def upgrade() -> None:
         sa.Column("created_at", UtcDateTime, nullable=False),
         sa.Column("failing_since", UtcDateTime),
         sa.Column("switched_off", sa.String(12)),
+        sa.Column("last_try", sa.JSON),
     )
     op.create_index("ix_webhooks_user", "webhooks", ["user_id", "created_at"])
     op.create_table(
