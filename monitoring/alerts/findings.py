@@ -1,7 +1,7 @@
 """From measurements to what is wrong now, in words that stay true when they are read later: moments, not ages.
 
-Pure; what must be watched over time is `watching`'s. A limit that has been crossed counts as crossed until it is left by
-a tenth, so that a value that trembles at the limit is one alert.
+Pure; what must be watched over time is `watching`'s. A limit that has been crossed counts as crossed until it is left
+by a tenth, so that a value that trembles at the limit is one alert.
 """
 
 from __future__ import annotations
