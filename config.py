@@ -17,7 +17,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 CHECKOUT = Path(__file__).resolve().parent
 MIN_SECRET_LENGTH = 32
-GIVEN = "TASKROOM_GIVEN"
+GIVEN = "TASKROOM__GIVEN"
 """in the environment of a child process: what somebody had set, apart from what `serve` has filled in"""
 # Parts of secrets that stand in tutorials and templates. Seven letters or more: they do not come up by chance.
 SAMPLE_SECRETS = (
