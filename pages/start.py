@@ -19,7 +19,16 @@ from pages.repositories import repositories_below
 from pages.terminal import terminal
 from pages.uploading import sent_form
 from pages.view import task_view
-from tasks.errors import Conflict, Forbidden, InvalidParams, InvalidPayload, NotFound, RateLimited, TaskroomError
+from tasks.errors import (
+    Conflict,
+    Forbidden,
+    InvalidParams,
+    InvalidPayload,
+    NotFound,
+    RateLimited,
+    TaskroomError,
+    Unavailable,
+)
 from tasks.registry import Job, find_job
 
 blueprint = Blueprint("start", __name__)
@@ -100,7 +109,7 @@ def submit(kind: str) -> Response | tuple[str, int]:
         )
     except InvalidParams as error:
         return _page(job, params, error.problems, sent, own=own), error.status
-    except (Conflict, Forbidden, RateLimited, InvalidPayload) as error:
+    except (Conflict, Forbidden, RateLimited, InvalidPayload, Unavailable) as error:
         return _page(job, params, {"": error.message}, sent, error, own), error.status
     if sent.get(KEEP) and kind in _own:
         _own[kind][1](current_user.identity.user_id, params)

@@ -68,8 +68,9 @@ def test_maintenance_says_what_still_runs_and_ends_by_hand(desk: Desk) -> None:
     desk.post("/admin/queue/maintenance", on="true", reason="a new kernel")
     assert "1 task still running" in desk.text("/admin/queue")
     client, token = desk.room.browser("ada")
-    refused = client.post("/start/test_count", data={"csrf_token": token, "p.number": "3"})
+    refused = client.post("/start/test_count", data={"csrf_token": token, "p.number": "417"})
     assert (refused.status_code, "Maintenance since" in refused.text) == (503, True)
+    assert 'value="417"' in refused.text, "what was typed is still there"
     desk.room.complete(runs, held=held)
     assert "ready for the restart" in desk.text("/admin/queue")
     desk.post("/admin/queue/maintenance", on="false")
