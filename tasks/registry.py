@@ -59,7 +59,8 @@ class Job:
     `check` gets the parameters at every start and before every attempt; `allow` raises for a person who may not start
     with them; `audited` gives what the audit log keeps of a start, or None; `prepare` raises ConfigError at the start
     of a process whose installation cannot run the job. A job with `timeout_grace_s` keeps its limit itself and is
-    ended by force only so much later. `forget` removes what tasks left outside their own rows, before those go.
+    ended by force only so much later. `family_for` tells from the stored parameters which tasks take about as long;
+    without it all of the job's do. `forget` removes what tasks left outside their own rows, before those go.
     `review` says what a completed task, by its id and results, leaves for a person to decide, or None.
     """
 
@@ -81,6 +82,7 @@ class Job:
     audited: Callable[[Any, Config], dict[str, Any] | None] | None = None
     timeout_for: Callable[[Any, Config], float | None] | None = None
     timeout_grace_s: float = 0.0
+    family_for: Callable[[Mapping[str, Any]], str] | None = None
     prepare: Callable[[Config], Any] | None = None
     forget: Callable[[Config, Database, Sequence[str]], int] | None = None
     review: Callable[[str, Mapping[str, Any]], Review | None] | None = None

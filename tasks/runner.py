@@ -111,7 +111,7 @@ def run_task(task_id: str) -> None:
     started_s = time.monotonic()
     with database.read() as session:
         task = session.get_one(Task, task_id)
-        likeness = likeness_of(task.resource, claim.params)
+        likeness = likeness_of(job, task.resource, claim.params)
         history = history_of(session, claim.kind, likeness)
     progress = Progress(job.phases, lifecycle.initial_phases(job), started_s, history.runs)
     reporter = Reporter(

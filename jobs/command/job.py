@@ -52,6 +52,7 @@ ARTIFACT = "output.txt"
     title_for=title_for,
     resource_for=resource_for,
     timeout_for=timeout_for,
+    family_for=lambda params: str(params.get("template") or params.get("command_line")),
     check=check_params,
     allow=allow,
     audited=audited,

@@ -17,8 +17,10 @@ from tasks.estimates.course import PhaseCourse
 from tasks.estimates.forecast import Run
 from tasks.estimates.judging import Verdict
 from tasks.estimates.models import TaskTiming
+from tasks.registry import Job
 from tasks.stall import Gaps
 
+FAMILY = 12
 LIKE_RUNS = 20
 RUNS = 10
 """so many of those that worked on the same thing, and of all"""
@@ -42,14 +44,25 @@ class Timing:
     verdict: Verdict
 
 
-def likeness_of(resource: str | None, params: Mapping[str, Any]) -> str:
-    """Equal for tasks of one job that work on the same thing: by its resource, or else by all its parameters."""
+def likeness_of(job: Job, resource: str | None, params: Mapping[str, Any]) -> str:
+    """Equal for tasks of one job that work on the same thing: by its resource, or else by all its parameters.
+
+    It begins alike for tasks of one family.
+    """
+    family = job.family_for(params) if job.family_for else ""
     said = f"resource {resource}" if resource else json.dumps(params, sort_keys=True)
-    return hashlib.sha256(said.encode("utf-8", "replace")).hexdigest()[:32]
+    return _digest(family)[:FAMILY] + _digest(said)
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:20]
 
 
 def history_of(session: Session, kind: str, likeness: str) -> History:
-    """The newest runs on the same thing, then the newest of this job: one statement, two short walks of an index."""
+    """The newest runs on the same thing, and those of its family among the newest of this job.
+
+    One statement, two short walks of an index.
+    """
     columns = (
         TaskTiming.task_id,
         TaskTiming.likeness,
@@ -65,7 +78,8 @@ def history_of(session: Session, kind: str, likeness: str) -> History:
     found = session.execute(
         union_all(select(like.limit(LIKE_RUNS).subquery()), select(every.limit(RUNS).subquery()))
     )
-    rows = sorted({row.task_id: row for row in found}.values(), key=lambda row: row.finished_at, reverse=True)
+    family = {row.task_id: row for row in found if row.likeness[:FAMILY] == likeness[:FAMILY]}
+    rows = sorted(family.values(), key=lambda row: row.finished_at, reverse=True)
     runs = tuple(
         Run(
             {name: PhaseCourse.of_json(kept) for name, kept in row.phases.items()},

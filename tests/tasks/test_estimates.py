@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
@@ -21,7 +22,7 @@ from tasks.estimates.history import LIKE_RUNS, RUNS, Timing, history_of, keep, l
 from tasks.estimates.judging import KEPT, Judge, Verdict
 from tasks.estimates.models import TaskTiming
 from tasks.progress import Progress
-from tasks.registry import Phase
+from tasks.registry import Phase, find_job
 from tasks.stall import Gaps
 from tests.fixtures.core import Core
 from tests.fixtures.machine import wait_until
@@ -262,10 +263,26 @@ def test_estimates_are_judged_by_what_stood_there_at_the_moment():
 
 
 def test_the_same_thing_is_told_by_the_resource_or_by_all_parameters():
-    assert likeness_of("repo:1", {"a": 1}) == likeness_of("repo:1", {"a": 2})
-    assert likeness_of(None, {"a": 1, "b": 2}) == likeness_of(None, {"b": 2, "a": 1})
-    assert likeness_of(None, {"a": 1}) != likeness_of(None, {"a": 2})
-    assert likeness_of(None, {"a": "\ud800"})
+    job = find_job("count")
+    assert likeness_of(job, "repo:1", {"a": 1}) == likeness_of(job, "repo:1", {"a": 2})
+    assert likeness_of(job, None, {"a": 1, "b": 2}) == likeness_of(job, None, {"b": 2, "a": 1})
+    assert likeness_of(job, None, {"a": 1}) != likeness_of(job, None, {"a": 2})
+    assert likeness_of(job, None, {"a": "\ud800"})
+
+
+def test_what_one_command_takes_says_nothing_of_another(core):
+    job = replace(find_job("count"), family_for=lambda params: str(params.get("template")))
+    now = utc_now()
+    ids = [core.submit() for _ in range(6)]
+    with core.database.write() as session:
+        for number, task_id in enumerate(ids):
+            likeness = likeness_of(job, None, {"template": "quick", "number": number})
+            keep(session, task_id, "count", now + timedelta(seconds=number), _timing(number, likeness))
+    with core.database.read() as session:
+        of_same = history_of(session, "count", likeness_of(job, None, {"template": "quick", "number": 100}))
+        of_other = history_of(session, "count", likeness_of(job, None, {"template": "slow", "number": 1}))
+    assert len(of_same.runs) == 6
+    assert of_other.runs == ()
 
 
 def _timing(seconds: float, likeness: str, gap_s: float | None = None) -> Timing:
@@ -298,11 +315,11 @@ def test_history_is_the_newest_runs_on_the_same_thing_and_the_newest_of_the_job(
     ids = [core.submit() for _ in range(40)]
     with core.database.write() as session:
         for number, task_id in enumerate(ids):
-            likeness = "mine" if number < 25 else "other"
+            likeness = "one_family_: mine" if number < 25 else "one_family_: other"
             keep(session, task_id, "count", now + timedelta(seconds=number), _timing(number, likeness))
     with core.database.read() as session:
-        runs = history_of(session, "count", "mine").runs
-        of_others = history_of(session, "count", "never seen").runs
+        runs = history_of(session, "count", "one_family_: mine").runs
+        of_others = history_of(session, "count", "one_family_: never seen").runs
     assert [run.phases["count"].seconds for run in runs if run.is_same] == [*range(24, 24 - LIKE_RUNS, -1)]
     assert [run.phases["count"].seconds for run in of_others] == [*range(39, 39 - RUNS, -1)]
     assert not any(run.is_same for run in of_others)
