@@ -76,6 +76,7 @@ def test_rights_that_are_taken_away_close_what_is_open_on_both_processes(
     again = make_client(other, mira.token)
     assert again.call("join_admin_dashboard")["error"]["code"] == "forbidden"
     assert server.api("GET", "/api/v1/admin/users", token=mira.token).status_code == 403
+    assert not again.named("system_metrics_update", "job_update", "audit_update")
 
     hers, path = clients(ada), f"/api/v1/admin/users/{number_of(server, root, 'ada')}"
     begun_s = time.monotonic()
