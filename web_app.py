@@ -62,8 +62,8 @@ from loop_watch import LoopWatch
 from monitoring.current import CurrentMetrics
 from monitoring.metrics import Sampler
 from monitoring.presence import Presence
-from monitoring.recent_history import RecentHistory
 from monitoring.queue_view import QueueView
+from monitoring.recent_history import RecentHistory
 from monitoring.web_figures import BEAT_S, WebFigures
 from pages import security, session
 from tasks import events
