@@ -18,7 +18,7 @@ from database import Database
 from delivery.newest_state import add_tail
 from pages import format as words
 from pages import reading
-from pages.log_view import LEVELS, asked_log, log_view
+from pages.log_view import LEVELS, WINDOW, LogAsked, asked_log, log_view
 from pages.outcome import outcome
 from pages.progress import LABELS, LEFT_OUT_DETAILS, Snapshot
 from pages.results import plain_results
@@ -59,7 +59,7 @@ def shared_task(token: str) -> BaseResponse:
         task = {**task, "details": dict.fromkeys(reading.usual_details(task["kind"], only_numbers=True))}
     view = task_view(task, now)
     asked = asked_log(request.args)
-    lines, matches = reading.log_lines(task, asked)
+    lines, matches = _log_lines(task, link, asked)
     place = f"/shared/{token}"
     shown = _sharing().veil.lines(lines)
     job = next((each for each in all_jobs() if each.kind == task["kind"]), None)
@@ -94,11 +94,8 @@ def shared_log(token: str) -> Response:
     """Lines of the log as JSON: `?from=&limit=&q=&level=`, `level` meaning this one and worse."""
     link, asked = _opened(token), asked_log(request.args)
     limit = request.args.get("limit", "")
-    levels = LEVELS[LEVELS.index(asked.level) :] if asked.level != "all" else ()
-    with reading.database().read() as session:
-        task = _row(session, link)[0]
-        most = int(limit) if limit.isascii() and limit.isdigit() and len(limit) < 6 else LINES_AT_ONCE
-        found = store.log_lines(session, task, max(asked.start, 1), most, asked.query or None, levels)
+    most = int(limit) if limit.isascii() and limit.isdigit() and len(limit) < 6 else LINES_AT_ONCE
+    found = _search(link, asked, most)
     return _json({**found, "lines": _sharing().veil.lines(found["lines"])})
 
 
@@ -111,6 +108,25 @@ def shared_log_text(token: str) -> Response:
     response = Response(_text_lines(link, total, _sharing(), reading.database()), mimetype="text/plain")
     response.headers["Content-Disposition"] = f'attachment; filename="log-{link.task_id[:8]}.txt"'
     return response
+
+
+def _log_lines(task: Snapshot, link: OpenLink, asked: LogAsked) -> tuple[list[Mapping[str, Any]], int | None]:
+    """The window of the log that the page shows."""
+    if not asked.query and asked.level == "all":
+        return reading.log_lines(task, asked)
+    found = _search(link, asked, WINDOW)
+    return found["lines"], found.get("matches")
+
+
+def _search(link: OpenLink, asked: LogAsked, most: int) -> dict[str, Any]:
+    """Lines of the log. Strangers may ask for a search through all of it, so nobody else waits for that."""
+    levels = LEVELS[LEVELS.index(asked.level) :] if asked.level != "all" else ()
+
+    def read(session: Session) -> dict[str, Any]:
+        task = _row(session, link)[0]
+        return store.log_lines(session, task, max(asked.start, 1), most, asked.query or None, levels)
+
+    return reading.reader_aside()(read)
 
 
 def _sharing() -> Sharing:

@@ -95,6 +95,7 @@ def test_the_log_can_be_read_searched_and_downloaded_by_link(house: House) -> No
     assert found["total_lines"] == 32
     assert look(house, f"{path}/log?level=warning").json["matches"] == 2
     assert look(house, f"{path}/log?q=line+2").json["matches"] == 11
+    assert "11 found" in look(house, f"{path}?q=line+2").text
     assert look(house, f"{path}/log?from=x&limit=-1&level=none").status_code == 200
     text = look(house, f"{path}/log.txt")
     assert text.headers["Content-Type"].startswith("text/plain")
