@@ -13,7 +13,7 @@ import { describe } from "/static/js/task_view.js";
 import { clockTime, fullTime, since } from "/static/js/time.js";
 
 const MOST_NEWER = 1_000;
-const MOST_ROWS = 2_000;
+const MOST_ROWS = 1_000;
 const IDS_AT_ONCE = 50;
 const BLIP_MS = 2_000;
 const UNKNOWN = "–";
