@@ -87,9 +87,9 @@ def rfc3339(moment: datetime | None) -> str | None:
 class Database:
     """Sessions on one database, safe to use from many threads or green threads.
 
-    `pooled=True` keeps a few connections open between transactions, `pooled=False` none. A process that forks keeps none
-    of SQLite, and calls `after_fork` in the child. SQLite runs in WAL mode with synchronous=NORMAL: a crash of any process loses nothing, a power cut
-    may lose the last moments but never the file.
+    `pooled=True` keeps a few connections open between transactions, `pooled=False` none. A process that forks keeps
+    none of SQLite, and calls `after_fork` in the child. SQLite runs in WAL mode with synchronous=NORMAL: a crash of any
+    process loses nothing, a power cut may lose the last moments but never the file.
     """
 
     def __init__(self, url: str, *, pooled: bool = True) -> None:
