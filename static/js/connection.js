@@ -10,6 +10,7 @@ import { realTimers } from "./timers.js";
 
 const ATTEMPT_LIMIT_MS = 10_000;
 const WAKE_GAP_MS = 250;
+const SETTLED_MS = 1_000;
 const FINAL_REFUSALS = new Set(["unauthenticated", "forbidden", "invalid_payload", "not_found"]);
 
 export class RequestError extends Error {
@@ -34,6 +35,7 @@ export class Connection {
   #notice = null;
   #stateListeners = new Set();
   #brokeAt = null;
+  #openedAt = 0;
   state = { name: "reconnecting", attempt: 0, of: MAX_ATTEMPTS, nextAt: null, since: null, reason: null };
 
   constructor(socket, { timers = realTimers, random = Math.random } = {}) {
@@ -133,6 +135,7 @@ export class Connection {
     this.#stopTimers();
     this.#schedule.reset();
     this.#notice = null;
+    this.#openedAt = this.#timers.now();
     queueMicrotask(() => this.isConnected && this.#settle());
   }
 
@@ -146,9 +149,11 @@ export class Connection {
     if (data?.event === null || data?.event === undefined) this.#notice = data;
   }
 
+  /** Who is sent away because their rights have changed may have got more: that is asked once, at once. */
   #broken(reason) {
     if (reason === "io client disconnect") return;
-    if (FINAL_REFUSALS.has(this.#notice?.code)) this.#giveUp(this.#notice);
+    if (this.#notice?.code === "unauthenticated" && this.#timers.now() - this.#openedAt > SETTLED_MS) this.#try();
+    else if (FINAL_REFUSALS.has(this.#notice?.code)) this.#giveUp(this.#notice);
     else this.#retryLater((this.#notice?.retry_after_s ?? 0) * 1000, this.#notice?.message ?? null);
   }
 

@@ -135,6 +135,25 @@ test("D7", "a connection ended because rights were taken away says so and stays 
   equal(socket.tries, 1);
 });
 
+test("D7", "whoever got other rights is asked to come back, and who has none left stays away", async () => {
+  const { socket, timers, one } = connection();
+  one.connect();
+  socket.fire("connect");
+  for (const comesBack of [true, false]) {
+    await timers.pass(60_000);
+    socket.fire("error", { code: "unauthenticated", message: "Your login has ended.", event: null });
+    socket.fire("disconnect", "io server disconnect");
+    if (comesBack) socket.fire("connect");
+  }
+  equal(socket.tries, 3, "once after each end");
+  const error = new Error("Sign in");
+  error.data = { code: "unauthenticated", message: "Sign in to go on." };
+  socket.fire("connect_error", error);
+  equal([one.state.name, one.state.reason.message], ["lost", "Sign in to go on."]);
+  await timers.pass(600_000);
+  equal(socket.tries, 3);
+});
+
 test("E7", "a server that restarts is joined again, later than it asks for and not by all at once", () => {
   const waits = [0, 0.9].map((random) => {
     const { socket, timers, one } = connection({ random: () => random });
