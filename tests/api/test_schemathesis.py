@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -51,7 +53,7 @@ def scanned(server: Server, person: Person) -> tuple[str, int]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(450)
 @pytest.mark.req("J5", "D5")
 def test_schemathesis_finds_no_fault(make_server: Callable[..., Server], tmp_path: Path) -> None:
     write(tmp_path / "shop", {"stock.py": SERVICE, "app.py": APP, "a.md": "# Stock"})
@@ -64,15 +66,33 @@ def test_schemathesis_finds_no_fault(make_server: Callable[..., Server], tmp_pat
     options = ["--phases", "examples,coverage,fuzzing", "--max-examples", "10", "--seed", "20261121"]
     options += ["--header", f"Authorization: Bearer {person.token}", "--warnings", "off", "--no-color"]
     report = ["--report", "har", "--report-dir", str(tmp_path)]
-    done = subprocess.run(
-        [*command, f"{server.url}/api/v1/openapi.json", *options, *report],
-        cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False,
-    )  # fmt: skip
+    with unlimited_address(server):
+        done = subprocess.run(
+            [*command, f"{server.url}/api/v1/openapi.json", *options, *report],
+            cwd=tmp_path, capture_output=True, text=True, timeout=350, check=False,
+        )  # fmt: skip
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
     assert "Traceback" not in server.logs()
     statuses = answered(tmp_path)
     assert statuses.get(500) is None
     assert statuses[200] > 100
+
+
+@contextmanager
+def unlimited_address(server: Server) -> Iterator[None]:
+    """Meanwhile this address may come as often as it likes: a stranger's limit would hide what strangers are told."""
+    over = threading.Event()
+
+    def forget() -> None:
+        with server.redis() as client:
+            while not over.wait(0.5):
+                client.delete("taskroom:rate:address:127.0.0.1")
+
+    thread = threading.Thread(target=forget)
+    thread.start()
+    yield
+    over.set()
+    thread.join()
 
 
 def answered(folder: Path) -> dict[int, int]:
