@@ -60,8 +60,8 @@ def test_two_web_processes_and_two_workers_serve_as_one(make_server, make_client
     one = make_server(shared)
     other = make_server(shared | {"SECRET_KEY": (one.data_dir / "secret_key").read_text()})
     ada = one.person()
-    tasks = [start(server, ada, "count", to=300, pause_s=0.01, log_every=10) for server in (one, other)]
     watchers = [make_client(server.url, ada.token) for server in (one, other)]
+    tasks = [start(server, ada, "count", to=300, pause_s=0.01, log_every=10) for server in (one, other)]
     followers = {}
     for watcher in watchers:
         for task_id in tasks:
