@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 
 import pytest
@@ -32,9 +33,15 @@ SLOW_FILES = {
 LONGEST = (
     "api/test_schemathesis.py", "faults/test_redis_away.py", "delivery/test_protocol.py", "delivery/test_rooms_race.py",
     "delivery/test_real_clients_race.py", "faults/test_workers_die.py", "delivery/test_many_processes.py",
-    "faults/test_endings.py", "browser/test_live_page.py", "browser/test_offline.py", "browser/test_faults.py",
+    "faults/test_endings.py", "faults/test_campaign.py", "browser/test_live_page.py", "browser/test_offline.py", "browser/test_faults.py",
     "browser/test_every_page.py", "faults/test_web_dies.py", "delivery/test_compatibility.py",
 )  # fmt: skip
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """One for each core; half as many more for the whole, which waits for processes a third of the time."""
+    cores = os.cpu_count() or 2
+    return cores if config.option.markexpr == "not slow" else cores + cores // 2
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

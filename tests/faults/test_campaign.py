@@ -17,7 +17,7 @@ from tests.browser.conftest import sign_in
 from tests.faults.campaign import Campaign, Watcher, explain, small_disk
 from tests.fixtures.runs import SAMPLES
 
-STEPS = int(os.environ.get("TASKROOM_STEPS", "25"))
+STEPS = int(os.environ.get("TASKROOM_STEPS", "15"))
 ROUND = 120
 
 pytestmark = [

@@ -110,7 +110,7 @@ def test_a_first_scan_says_that_there_is_nothing_to_compare_with(traced: Traced)
 def test_the_matrix_is_filtered_by_risk_state_and_text(traced: Traced) -> None:
     def rows(query: str) -> list[str]:
         links = traced.page(f"/matrix?{query}").find("a", role="button")
-        return [link["aria-label"].removeprefix("Links of ") for link in links if "Links of" in link["aria-label"]]
+        return [link["aria-label"].removeprefix("Links of ") for link in links if "Links of" in link.get("aria-label", "")]
 
     assert sorted(rows("")) == ["REQ-001", "REQ-002", "REQ-003", "REQ-004"]
     assert sorted(rows("risk=HIGH")) == ["REQ-001", "REQ-003"]
