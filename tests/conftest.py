@@ -33,8 +33,9 @@ SLOW_FILES = {
 LONGEST = (
     "api/test_schemathesis.py", "faults/test_redis_away.py", "delivery/test_protocol.py", "delivery/test_rooms_race.py",
     "delivery/test_real_clients_race.py", "faults/test_workers_die.py", "delivery/test_many_processes.py",
-    "faults/test_endings.py", "faults/test_campaign.py", "browser/test_live_page.py", "browser/test_offline.py", "browser/test_faults.py",
-    "browser/test_every_page.py", "faults/test_web_dies.py", "delivery/test_compatibility.py",
+    "faults/test_endings.py", "faults/test_campaign.py", "browser/test_live_page.py", "browser/test_offline.py",
+    "browser/test_faults.py", "browser/test_every_page.py", "faults/test_web_dies.py",
+    "delivery/test_compatibility.py",
 )  # fmt: skip
 
 

@@ -110,7 +110,8 @@ def test_a_first_scan_says_that_there_is_nothing_to_compare_with(traced: Traced)
 def test_the_matrix_is_filtered_by_risk_state_and_text(traced: Traced) -> None:
     def rows(query: str) -> list[str]:
         links = traced.page(f"/matrix?{query}").find("a", role="button")
-        return [link["aria-label"].removeprefix("Links of ") for link in links if "Links of" in link.get("aria-label", "")]
+        names = [link.get("aria-label", "") for link in links]
+        return [name.removeprefix("Links of ") for name in names if name.startswith("Links of ")]
 
     assert sorted(rows("")) == ["REQ-001", "REQ-002", "REQ-003", "REQ-004"]
     assert sorted(rows("risk=HIGH")) == ["REQ-001", "REQ-003"]
