@@ -5,10 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from flask import g, request
-
 import extensions
-from accounts import Actor
 from api import admin_alert_shapes as shapes
 from api import reading
 from api.operations import Call, Reply, operation
@@ -64,7 +61,7 @@ def set_thresholds(call: Call) -> dict[str, Any]:
     with reading.database().write() as session:
         for type_, wished in asked.thresholds.items():
             try:
-                thresholds.change(session, type_, wished, _actor(call), asked.reason)
+                thresholds.change(session, type_, wished, call.actor, asked.reason)
             except NotFound as error:
                 wrong[f"thresholds.{type_[:40]}"] = error.message
             except InvalidParams as error:
@@ -95,7 +92,7 @@ def show_alert(call: Call) -> dict[str, Any]:
 )
 def acknowledge_alert(call: Call) -> dict[str, Any]:
     """Somebody knows of it: its severity rises no more. Doing it again changes nothing."""
-    return _told(people.acknowledge(reading.database(), _id(call), _actor(call), call.body.note))
+    return _told(people.acknowledge(reading.database(), _id(call), call.actor, call.body.note))
 
 
 @operation(
@@ -109,7 +106,7 @@ def acknowledge_alert(call: Call) -> dict[str, Any]:
 )
 def resolve_alert(call: Call) -> dict[str, Any]:
     """It is over. A cause that lasts is an alert again after five minutes. Doing it again changes nothing."""
-    return _told(people.resolve(reading.database(), _id(call), _actor(call), call.body.note))
+    return _told(people.resolve(reading.database(), _id(call), call.actor, call.body.note))
 
 
 @operation(
@@ -123,7 +120,7 @@ def resolve_alert(call: Call) -> dict[str, Any]:
 )
 def note_alert(call: Call) -> Reply:
     """For those who look at it next."""
-    return Reply(store.shown_event(people.add_note(reading.database(), _id(call), _actor(call), call.body.text)))
+    return Reply(store.shown_event(people.add_note(reading.database(), _id(call), call.actor, call.body.text)))
 
 
 def _told(alert: Alert) -> dict[str, Any]:
@@ -156,10 +153,6 @@ def _shown(limit: Threshold) -> dict[str, Any]:
         ],
         "changed": thresholds.changed(limit),
     }
-
-
-def _actor(call: Call) -> Actor:
-    return Actor(call.identity.username, call.identity.user_id, request.remote_addr, g.get("request_id"))
 
 
 def _id(call: Call) -> int:

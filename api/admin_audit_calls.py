@@ -5,11 +5,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from flask import g, request
-
 import accounts
 import extensions
-from accounts import Actor, NoSuchAccount, audit_log, token_list
+from accounts import NoSuchAccount, audit_log, token_list
 from api import admin_audit_shapes as shapes
 from api import reading
 from api.operations import Call, operation
@@ -49,7 +47,7 @@ def list_api_tokens(call: Call) -> dict[str, Any]:
 def revoke_api_token(call: Call) -> dict[str, Any]:
     """It ends at once, and what it has open closes. Doing it twice is harmless."""
     accounts.revoke_token(
-        reading.database(), whole_number(call, "token_id"), actor(call), reason=call.query.reason or None
+        reading.database(), whole_number(call, "token_id"), call.actor, reason=call.query.reason or None
     )
     return {"ended": 1}
 
@@ -77,11 +75,6 @@ def list_audit_entries(call: Call) -> dict[str, Any]:
 
     database: Database = extensions.current().analysis
     return extensions.offload_read(lambda: read(database)) if database.is_sqlite else read(database)
-
-
-def actor(call: Call) -> Actor:
-    """Who asks, for the audit log."""
-    return Actor(call.identity.username, call.identity.user_id, request.remote_addr, g.get("request_id"))
 
 
 def whole_number(call: Call, name: str) -> int:

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import g, request
-
 import extensions
-from accounts import Actor
 from api.admin_metrics_shapes import (
     ConnectionFilters,
     Connections,
@@ -69,8 +66,4 @@ def list_connections(call: Call) -> dict[str, Any]:
 def end_one_connection(call: Call) -> dict[str, Any]:
     """Close one socket. Its person may connect again; to keep somebody out, disable the account."""
     reason = call.body.reason if call.body else None
-    return end_connection(extensions.current(), call.path["sid"], _actor(call), reason)
-
-
-def _actor(call: Call) -> Actor:
-    return Actor(call.identity.username, call.identity.user_id, request.remote_addr, g.get("request_id"))
+    return end_connection(extensions.current(), call.path["sid"], call.actor, reason)

@@ -13,7 +13,6 @@ import config_report
 import extensions
 from accounts.audit import record
 from api import reading
-from api.admin_audit_calls import actor
 from api.operations import PREFIX, Call, Reply, operation
 from api.parsing import Body, Query, Text, Whole
 from api.task_shapes import Answer, Snapshot, Time
@@ -199,4 +198,4 @@ def _config() -> Config:
 
 def _note(call: Call, action: str, subject: str) -> None:
     with reading.database().write() as session:
-        record(session, action, subject, actor(call))
+        record(session, action, subject, call.actor)

@@ -13,7 +13,7 @@ from accounts.limits import BUILT_IN, FIELDS, as_fields, default_limits, set_def
 from accounts.limits import SETTINGS as LIMIT_SETTINGS
 from api import admin_people_shapes as shapes
 from api import reading
-from api.admin_audit_calls import actor, whole_number
+from api.admin_audit_calls import whole_number
 from api.admin_audit_shapes import BecauseQuery, Ended
 from api.operations import PREFIX, Call, Reply, operation
 from database import Database, rfc3339, utc_now
@@ -49,11 +49,11 @@ def create_user(call: Call) -> Reply:
     """Without a password, the answer holds a link with which the person chooses one: once, within three days."""
     asked: shapes.NewPerson = call.body
     if asked.password is None:
-        user, token = password_links.invite(_db(), asked.username, actor(call), role=asked.role, reason=asked.reason)
+        user, token = password_links.invite(_db(), asked.username, call.actor, role=asked.role, reason=asked.reason)
         link = _link(token)
     else:
         user = accounts.create_user(
-            _db(), asked.username, asked.password, actor(call), role=asked.role, reason=asked.reason
+            _db(), asked.username, asked.password, call.actor, role=asked.role, reason=asked.reason
         )
         link = None
     return Reply(_person(user.id) | {"password_link": link}, {"Location": f"{PREFIX}{USERS}/{user.id}"})
@@ -84,7 +84,7 @@ def change_user(call: Call) -> dict[str, Any]:
     accounts.change_user(
         _db(),
         user_id,
-        actor(call),
+        call.actor,
         role=asked.role,
         is_active=asked.active,
         password=asked.password,
@@ -106,7 +106,7 @@ def change_user(call: Call) -> dict[str, Any]:
 def make_password_link(call: Call) -> dict[str, Any]:
     """For whoever has forgotten theirs. The old password holds until the link is used; an older link ends."""
     asked: shapes.Because = call.body
-    return _link(password_links.make_link(_db(), whole_number(call, "user_id"), actor(call), reason=asked.reason))
+    return _link(password_links.make_link(_db(), whole_number(call, "user_id"), call.actor, reason=asked.reason))
 
 
 @operation("GET", f"{ONE}/sessions", summary="List a person's sessions", tag="Admin", answer=shapes.SessionPage)
@@ -140,7 +140,7 @@ def list_user_sessions(call: Call) -> dict[str, Any]:
 def end_user_sessions(call: Call) -> dict[str, Any]:
     """Every cookie of theirs is dead and every socket of it closes."""
     user_id = whole_number(call, "user_id")
-    return {"ended": accounts.end_all_sessions(_db(), user_id, actor(call), reason=call.query.reason or None)}
+    return {"ended": accounts.end_all_sessions(_db(), user_id, call.actor, reason=call.query.reason or None)}
 
 
 @operation(
@@ -154,7 +154,7 @@ def end_user_sessions(call: Call) -> dict[str, Any]:
 def end_user_session(call: Call) -> dict[str, Any]:
     """One that has ended already is not found."""
     user_id, session_id = whole_number(call, "user_id"), whole_number(call, "session_id")
-    accounts.end_session(_db(), session_id, actor(call), owner_id=user_id, reason=call.query.reason or None)
+    accounts.end_session(_db(), session_id, call.actor, owner_id=user_id, reason=call.query.reason or None)
     return {"ended": 1}
 
 
@@ -175,7 +175,7 @@ def show_limits(call: Call) -> dict[str, Any]:
 def change_limits(call: Call) -> dict[str, Any]:
     """All of them: what is left out is the default again."""
     user_id = whole_number(call, "user_id")
-    set_limits(_db(), user_id, _wished(call.body), actor(call), reason=call.body.reason)
+    set_limits(_db(), user_id, _wished(call.body), call.actor, reason=call.body.reason)
     return _limits(user_id)
 
 
@@ -195,7 +195,7 @@ def show_default_limits(call: Call) -> dict[str, Any]:  # noqa: ARG001
 )
 def change_default_limits(call: Call) -> dict[str, Any]:
     """All of them: what is left out is what is built in and configured."""
-    set_defaults(_db(), _wished(call.body), actor(call), reason=call.body.reason)
+    set_defaults(_db(), _wished(call.body), call.actor, reason=call.body.reason)
     return _defaults()
 
 

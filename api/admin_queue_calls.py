@@ -8,11 +8,9 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
-from flask import g, request
 from redis.exceptions import RedisError
 
 import extensions
-from accounts import Actor
 from api import reading
 from api.admin_queue_shapes import (
     AllTasksPage,
@@ -89,7 +87,7 @@ def act_on_tasks(call: Call) -> dict[str, Any]:
     if asked.dry_run:
         results, words = orders.preview(ids, order), administration.preview_words
     else:
-        results, words = orders.act(call.identity, _actor(call), ids, order), administration.result_words
+        results, words = orders.act(call.identity, call.actor, ids, order), administration.result_words
     return {
         "dry_run": asked.dry_run,
         "matched": matched,
@@ -121,7 +119,7 @@ def pause_queue(call: Call) -> dict[str, Any]:
     unknown = sorted(set(asked.kinds) - {job.kind for job in all_jobs()})
     if unknown:
         raise InvalidParams({"kinds": f"There is no job {unknown[0][:100]!r}."})
-    lifecycle.pause(reading.database(), _actor(call), asked.reason, asked.kinds)
+    lifecycle.pause(reading.database(), call.actor, asked.reason, asked.kinds)
     return _told()
 
 
@@ -137,7 +135,7 @@ def pause_queue(call: Call) -> dict[str, Any]:
 def resume_queue(call: Call) -> dict[str, Any]:
     """Of what was paused by its kind, only what you name."""
     asked: Pause = call.body
-    lifecycle.resume(reading.database(), _actor(call), asked.reason, asked.kinds)
+    lifecycle.resume(reading.database(), call.actor, asked.reason, asked.kinds)
     return _told()
 
 
@@ -164,7 +162,7 @@ def list_workers(_call: Call) -> dict[str, Any]:
 def drain_worker(call: Call) -> dict[str, Any]:
     """It ends its task, takes no more, and exits; `serve` and `worker --concurrency` start a fresh one in its place."""
     room = extensions.current()
-    name, actor = call.path["name"], _actor(call)
+    name, actor = call.path["name"], call.actor
     try:
         return {**order_drain(room.redis, room.config.redis_prefix, room.database, name, actor), "task": None}
     except RedisError:
@@ -180,7 +178,7 @@ def set_maintenance(call: Call) -> dict[str, Any]:
     """
     asked: Maintenance = call.body
     change = lifecycle.begin_maintenance if asked.on else lifecycle.end_maintenance
-    change(reading.database(), _actor(call), asked.reason)
+    change(reading.database(), call.actor, asked.reason)
     return _told()
 
 
@@ -243,7 +241,3 @@ def _moment(text: str) -> datetime:
         return moment.astimezone(UTC)
     except (ValueError, OverflowError):
         raise InvalidParams({"filter.as_of": "Write a moment such as 2026-11-21T14:02:10.402Z."}) from None
-
-
-def _actor(call: Call) -> Actor:
-    return Actor(call.identity.username, call.identity.user_id, request.remote_addr, g.get("request_id"))

@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
-from flask import Response, g, request
+from flask import Response
 from sqlalchemy.orm import Session
 
 import extensions
-from accounts import Actor
 from api import reading
 from api.code_shapes import RowPage
 from api.dependency_shapes import (
@@ -121,7 +120,7 @@ def start_ignore(call: Call) -> Reply:
     asked: StartIgnore = call.body
     with reading.database().write() as session:
         scan = query.get_scan(session, scan_id)
-        made = ignoring.ignore(session, scan, asked.finding_id, asked.model_dump(), _actor(call))
+        made = ignoring.ignore(session, scan, asked.finding_id, asked.model_dump(), call.actor)
         answer = query.as_decision(made)
     return Reply(answer)
 
@@ -133,7 +132,7 @@ def end_ignore(call: Call) -> dict[str, Any]:
     text = call.path["ignore_id"]
     number = int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
     with reading.database().write() as session:
-        ended = ignoring.take_back(session, query.get_scan(session, scan_id), number, _actor(call))
+        ended = ignoring.take_back(session, query.get_scan(session, scan_id), number, call.actor)
         return query.as_decision(ended)
 
 
@@ -204,10 +203,6 @@ def _changeable(call: Call) -> str:
     if not store.may_change(task, call.identity):
         raise Forbidden("You may look at this scan. Only its owner and admins decide what is ignored.")
     return _allowed(call)
-
-
-def _actor(call: Call) -> Actor:
-    return Actor(call.identity.username, call.identity.user_id, request.remote_addr, g.get("request_id"))
 
 
 def _read(call: Call, read: Callable[[Session, str], T]) -> T:

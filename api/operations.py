@@ -10,10 +10,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from flask import Response
+from flask import Response, g, request
 from pydantic import BaseModel
 
-from accounts import Identity
+from accounts import Actor, Identity
 
 PREFIX = "/api/v1"
 JSON = "application/json"
@@ -43,6 +43,11 @@ class Call:
     query: Any = None
     body: Any = None
     headers: Any = None
+
+    @property
+    def actor(self) -> Actor:
+        """Who asks and from where, for the audit log."""
+        return Actor(self.identity.username, self.identity.user_id, request.remote_addr, g.get("request_id"))
 
 
 @dataclass(frozen=True, slots=True)

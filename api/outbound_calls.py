@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import request
-
 import extensions
-from accounts import Actor
 from api import reading
 from api.operations import PREFIX, Call, Reply, operation
 from api.outbound_shapes import (
@@ -48,7 +45,7 @@ def list_webhooks(call: Call) -> dict[str, Any]:
 )
 def create_webhook(call: Call) -> Reply:
     """Posts what you are told to an address of yours, signed with `secret`, which is shown this once."""
-    made, secret = _webhooks().create(call.identity.user_id, call.body.model_dump(exclude_none=True), _actor(call))
+    made, secret = _webhooks().create(call.identity.user_id, call.body.model_dump(exclude_none=True), call.actor)
     return Reply({**made, "secret": secret}, {"Location": f"{PREFIX}/webhooks/{made['id']}"})
 
 
@@ -63,13 +60,13 @@ def show_webhook(call: Call) -> dict[str, Any]:
 def change_webhook(call: Call) -> dict[str, Any]:
     """What is left out stays. `active: false` drops what still waits for it."""
     wished = call.body.model_dump(exclude_none=True)
-    return _webhooks().change(call.identity.user_id, _id(call), wished, _actor(call))
+    return _webhooks().change(call.identity.user_id, _id(call), wished, call.actor)
 
 
 @operation("DELETE", ONE, summary="Remove a webhook", tag="Notifications", answer=WebhookShape)
 def remove_webhook(call: Call) -> dict[str, Any]:
     """With its log. Answers what it was."""
-    return _webhooks().remove(call.identity.user_id, _id(call), _actor(call))
+    return _webhooks().remove(call.identity.user_id, _id(call), call.actor)
 
 
 @operation(
@@ -84,7 +81,7 @@ def remove_webhook(call: Call) -> dict[str, Any]:
 def change_webhook_secret(call: Call) -> dict[str, Any]:
     """Shown this once. For a time there are signatures by both, so that the receiver can change over."""
     asked: NewSecret = call.body
-    shown, secret = _webhooks().rotate(call.identity.user_id, _id(call), asked.overlap_s, _actor(call))
+    shown, secret = _webhooks().rotate(call.identity.user_id, _id(call), asked.overlap_s, call.actor)
     return {**shown, "secret": secret}
 
 
@@ -141,10 +138,6 @@ def send_delivery_again(call: Call) -> dict[str, Any]:
 def _webhooks() -> Webhooks:
     room = extensions.current()
     return Webhooks(room.database, room.config)
-
-
-def _actor(call: Call) -> Actor:
-    return Actor(call.identity.username, call.identity.user_id, request.remote_addr)
 
 
 def _id(call: Call) -> str:

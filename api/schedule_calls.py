@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
-from flask import request
-
 import extensions
-from accounts import Actor
 from api import reading
 from api.operations import PREFIX, Call, Reply, operation
 from api.schedule_shapes import (
@@ -31,7 +27,6 @@ from tasks.schedules import recipes
 from tasks.schedules.recipes import NEXT_TIMES, Schedules
 
 ONE = "/schedules/{schedule_id}"
-UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 
 
 @operation(
@@ -65,7 +60,7 @@ def list_schedules(call: Call) -> dict[str, Any]:
 )
 def create_schedule(call: Call) -> Reply:
     """Its parameters are checked like those of a task that starts now; wrong ones are named `params.<field>`."""
-    made = _schedules().create(call.identity, call.body.model_dump(exclude_none=True), _actor(call))
+    made = _schedules().create(call.identity, call.body.model_dump(exclude_none=True), call.actor)
     return Reply(made, {"Location": f"{PREFIX}/schedules/{made['id']}"})
 
 
@@ -80,13 +75,13 @@ def show_schedule(call: Call) -> dict[str, Any]:
 @operation("PATCH", ONE, summary="Change a schedule", tag="Schedules", answer=ScheduleShape, body=ChangeSchedule)
 def change_schedule(call: Call) -> dict[str, Any]:
     """What is left out stays. `active: false` pauses it."""
-    return _schedules().change(call.identity, _id(call), call.body.model_dump(exclude_none=True), _actor(call))
+    return _schedules().change(call.identity, _id(call), call.body.model_dump(exclude_none=True), call.actor)
 
 
 @operation("DELETE", ONE, summary="Remove a schedule", tag="Schedules", answer=ScheduleShape)
 def remove_schedule(call: Call) -> dict[str, Any]:
     """Answers what it was. Its tasks stay."""
-    return _schedules().remove(call.identity, _id(call), _actor(call))
+    return _schedules().remove(call.identity, _id(call), call.actor)
 
 
 @operation(
@@ -101,7 +96,7 @@ def remove_schedule(call: Call) -> dict[str, Any]:
 )
 def run_schedule(call: Call) -> Reply:
     """Starts its task, as its owner's, beside its times. Refused while one of its tasks waits or runs."""
-    task_id = _schedules().run_now(call.identity, _id(call), _actor(call))
+    task_id = _schedules().run_now(call.identity, _id(call), call.actor)
     return Reply(reading.snapshot(call.identity, task_id), {"Location": f"{PREFIX}/tasks/{task_id}"})
 
 
@@ -145,12 +140,8 @@ def _schedules() -> Schedules:
     return Schedules(room.database, room.tasks)
 
 
-def _actor(call: Call) -> Actor:
-    return Actor(call.identity.username, call.identity.user_id, request.remote_addr)
-
-
 def _id(call: Call) -> str:
     text = call.path["schedule_id"].lower()
-    if not UUID.fullmatch(text):
+    if not reading.UUID.fullmatch(text):
         raise NotFound("There is no such schedule, or you may not see it.")
     return text

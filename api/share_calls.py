@@ -8,7 +8,6 @@ from flask import request
 from pydantic import Field
 
 import extensions
-from accounts import Actor
 from api import reading
 from api.operations import Call, Reply, operation
 from api.parsing import Body
@@ -71,7 +70,7 @@ class LinkPage(Answer):
 def share_task(call: Call) -> Reply:
     """Makes a link that shows this task, live and read-only, without a login. Its owner and admins may."""
     task_id = reading.task_id(call.path["task_id"])
-    link, token = _sharing().make(call.identity, task_id, call.body.expires_in_s, _actor(call))
+    link, token = _sharing().make(call.identity, task_id, call.body.expires_in_s, call.actor)
     url = f"{request.host_url}shared/{token}"
     return Reply({**link, "token": token, "url": url}, {"Location": url})
 
@@ -90,13 +89,9 @@ def revoke_link(call: Call) -> dict[str, Any]:
     task_id, text = reading.task_id(call.path["task_id"]), call.path["link_id"]
     if not (text.isascii() and text.isdigit() and int(text[:20]) <= MAX_LINK_ID):
         raise NotFound("This task has no such link.")
-    return _sharing().revoke(call.identity, task_id, int(text), _actor(call))
+    return _sharing().revoke(call.identity, task_id, int(text), call.actor)
 
 
 def _sharing() -> Sharing:
     found: Sharing = extensions.current().sharing
     return found
-
-
-def _actor(call: Call) -> Actor:
-    return Actor(call.identity.username, call.identity.user_id, request.remote_addr)
