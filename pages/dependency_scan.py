@@ -23,8 +23,7 @@ from jobs.dependency_scan.documents import advisory_address
 from jobs.dependency_scan.query import FindingFilter
 from pages import dependency_words as said
 from pages import format as words
-from pages import reading
-from pages.logins import actor
+from pages import logins, reading
 from pages.progress import Snapshot
 from pages.results import Tab, register_results
 from pages.tasks import task_page
@@ -257,7 +256,7 @@ def ignore(task_id: UUID) -> Response | tuple[str, int]:
     try:
         with reading.database().write() as session:
             scan = query.get_scan(session, scan_id)
-            made = ignoring.ignore(session, scan, finding_id, asked, actor()).id
+            made = ignoring.ignore(session, scan, finding_id, asked, logins.actor()).id
     except InvalidParams as error:
         g.ignore_problems = error.problems
         return task_page(task_id), error.status
@@ -272,7 +271,7 @@ def end_ignore(task_id: UUID, ignore_id: int) -> Response:
     """Take an ignore back: what it covered counts again."""
     scan_id = _own_scan(str(task_id))
     with reading.database().write() as session:
-        ignoring.take_back(session, query.get_scan(session, scan_id), ignore_id, actor())
+        ignoring.take_back(session, query.get_scan(session, scan_id), ignore_id, logins.actor())
     return redirect(f"/tasks/{scan_id}#findings", code=303)
 
 

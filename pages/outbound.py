@@ -12,11 +12,10 @@ from flask_login import current_user, login_required
 from werkzeug.wrappers import Response
 
 import extensions
-from accounts import Actor
 from outbound import hook_log
 from outbound.webhooks import OVERLAP_S, Webhooks
 from pages import format as words
-from pages import mail, reading
+from pages import logins, mail, reading
 from pages.notifications import TYPE_WORDS
 from tasks.errors import Conflict, InvalidParams
 from tasks.notices import MUTABLE_TYPES
@@ -64,7 +63,7 @@ def create_hook() -> Response | str | tuple[str, int]:
     """Make it, and show its secret, this once."""
     wished = _sent()
     try:
-        made, secret = webhooks().create(current_user.identity.user_id, wished, actor())
+        made, secret = webhooks().create(current_user.identity.user_id, wished, logins.actor())
     except (InvalidParams, Conflict) as error:
         return _form(wished, _problems(error)), error.status
     return _page(made["id"], secret=secret)
@@ -92,7 +91,7 @@ def change_hook(webhook_id: UUID) -> Response | tuple[str, int]:
     """Keep what the form says."""
     wished = _sent()
     try:
-        webhooks().change(current_user.identity.user_id, str(webhook_id), wished, actor())
+        webhooks().change(current_user.identity.user_id, str(webhook_id), wished, logins.actor())
     except InvalidParams as error:
         return _form(wished, _problems(error), str(webhook_id)), error.status
     return redirect(f"{LIST}/{webhook_id}", code=303)
@@ -103,7 +102,7 @@ def change_hook(webhook_id: UUID) -> Response | tuple[str, int]:
 def switch_hook(webhook_id: UUID) -> Response:
     """Pause it, or let it run again."""
     wished = {"active": request.form.get("active") == "true"}
-    webhooks().change(current_user.identity.user_id, str(webhook_id), wished, actor())
+    webhooks().change(current_user.identity.user_id, str(webhook_id), wished, logins.actor())
     return redirect(f"{LIST}/{webhook_id}", code=303)
 
 
@@ -127,7 +126,7 @@ def rotate(webhook_id: UUID) -> str:
     """Another secret, shown this once."""
     asked = request.form.get("overlap_s", "")
     overlap_s = int(asked) if asked in OVERLAPS else OVERLAP_S
-    _, secret = webhooks().rotate(current_user.identity.user_id, str(webhook_id), overlap_s, actor())
+    _, secret = webhooks().rotate(current_user.identity.user_id, str(webhook_id), overlap_s, logins.actor())
     return _page(str(webhook_id), secret=secret)
 
 
@@ -144,7 +143,7 @@ def ask_remove(webhook_id: UUID) -> str:
 @login_required
 def remove(webhook_id: UUID) -> Response:
     """Remove it with its log."""
-    webhooks().remove(current_user.identity.user_id, str(webhook_id), actor())
+    webhooks().remove(current_user.identity.user_id, str(webhook_id), logins.actor())
     return redirect(LIST, code=303)
 
 
@@ -152,11 +151,6 @@ def webhooks() -> Webhooks:
     """What may be done to webhooks."""
     room = extensions.current()
     return Webhooks(room.database, room.config)
-
-
-def actor() -> Actor:
-    """Who asks, for the audit log."""
-    return Actor(current_user.identity.username, current_user.identity.user_id, request.remote_addr)
 
 
 def _acted(webhook_id: UUID, act: Any) -> Response | tuple[str, int]:

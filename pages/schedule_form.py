@@ -13,10 +13,10 @@ from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response
 
 from extensions import offload
-from pages import reading
+from pages import logins, reading
 from pages.forms import SENT_BY_PAGE, read_params, start_form
 from pages.repositories import repositories_below
-from pages.schedules import LIST, actor, commands
+from pages.schedules import LIST, commands
 from pages.start import find_startable, own_form
 from tasks.cron import Cron, time_zones
 from tasks.errors import InvalidParams, NotFound
@@ -70,7 +70,7 @@ def create(kind: str) -> Response | tuple[str, int]:
     """Make it; what is wrong is said at its field, with everything typed still there."""
     values = _read(kind, request.form)
     try:
-        made = commands().create(current_user.identity, {**values, "kind": kind}, actor())
+        made = commands().create(current_user.identity, {**values, "kind": kind}, logins.actor())
     except InvalidParams as error:
         return _form_page(kind, values, error), error.status
     return redirect(f"{LIST}/{made['id']}", code=303)
@@ -91,7 +91,7 @@ def change(schedule_id: UUID) -> Response | tuple[str, int]:
     kind = _shown(schedule_id)["kind"]
     values = _read(kind, request.form)
     try:
-        commands().change(current_user.identity, str(schedule_id), values, actor())
+        commands().change(current_user.identity, str(schedule_id), values, logins.actor())
     except InvalidParams as error:
         return _form_page(kind, values, error, str(schedule_id)), error.status
     return redirect(f"{LIST}/{schedule_id}", code=303)

@@ -12,8 +12,7 @@ from flask_login import current_user, login_required
 from werkzeug.wrappers import Response
 
 import extensions
-from accounts import Actor
-from pages import reading
+from pages import logins, reading
 from pages import schedule_words as said
 from pages.view import task_view
 from tasks import listing
@@ -49,7 +48,7 @@ def schedule(schedule_id: UUID) -> str:
 def run(schedule_id: UUID) -> Response | tuple[str, int]:
     """Start its task now, and show it; where one is under way already, show that."""
     try:
-        task_id = commands().run_now(current_user.identity, str(schedule_id), actor())
+        task_id = commands().run_now(current_user.identity, str(schedule_id), logins.actor())
     except Conflict as error:
         if not (error.details and "task_id" in error.details):
             return _page(str(schedule_id), error), error.status
@@ -67,7 +66,7 @@ def switch(schedule_id: UUID) -> Response | tuple[str, int]:
     """Pause it, or let it run again."""
     wished = {"active": request.form.get("active") == "true"}
     try:
-        commands().change(current_user.identity, str(schedule_id), wished, actor())
+        commands().change(current_user.identity, str(schedule_id), wished, logins.actor())
     except TaskroomError as error:
         if error.status in (403, 404):
             raise
@@ -90,7 +89,7 @@ def ask_remove(schedule_id: UUID) -> str:
 @login_required
 def remove(schedule_id: UUID) -> Response:
     """Remove it; its tasks stay."""
-    commands().remove(current_user.identity, str(schedule_id), actor())
+    commands().remove(current_user.identity, str(schedule_id), logins.actor())
     return redirect(LIST, code=303)
 
 
@@ -98,11 +97,6 @@ def commands() -> Schedules:
     """What may be done to schedules."""
     room = extensions.current()
     return Schedules(room.database, room.tasks)
-
-
-def actor() -> Actor:
-    """Who asks, for the audit log."""
-    return Actor(current_user.identity.username, current_user.identity.user_id, request.remote_addr)
 
 
 def _page(chosen_id: str | None, error: TaskroomError | None = None) -> str:
